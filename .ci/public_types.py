@@ -1,0 +1,49 @@
+"""Fail unless the type of every public symbol is known; reads pyright's report from its input.
+
+The report is that of `pyright --ignoreexternal --verifytypes orc --outputjson`.
+
+Public are the names of `orc.__all__`, and all of `orc.errors` and `orc.testing`. To pyright every
+module without an underscore is public; here the folders inside are private by statement.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import orc
+
+
+def public_prefixes() -> set[str]:
+    """Return the full names under which the public names are defined."""
+    prefixes = {"orc.errors", "orc.testing"}
+    for name in orc.__all__:
+        thing = getattr(orc, name)
+        module, qualified = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+        prefixes.add(f"{module}.{qualified}" if module and qualified else f"orc.{name}")
+    return prefixes
+
+
+def main() -> int:
+    """Print what is not known of the public symbols; return 1 if there is any."""
+    report = json.load(sys.stdin)["typeCompleteness"]
+    prefixes = public_prefixes()
+    public = [
+        symbol
+        for symbol in report["symbols"]
+        if any(f"{symbol['name']}.".startswith(f"{prefix}.") for prefix in prefixes)
+    ]
+    bad = [symbol for symbol in public if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]]
+    for symbol in bad:
+        print(symbol["name"])
+        for found in symbol["diagnostics"]:
+            print("   ", found["message"].replace("\n", "\n    "))
+    share = report["completenessScore"]
+    print(
+        f"{len(public) - len(bad)} of {len(public)} public symbols known; {share:.0%} of all inside"
+    )
+    return 1 if bad or not public else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

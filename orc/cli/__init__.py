@@ -1,0 +1,4 @@
+"""Floor 7. The command line: parsing and printing only.
+
+May import: everything below.
+"""

@@ -1,0 +1,110 @@
+"""The only place that names concrete tiers: settings in, the core of a cache out."""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from orc.config.settings import Settings
+from orc.container.clock import SYSTEM
+from orc.engine.core import Core
+from orc.engine.terms import Terms
+from orc.errors import ConfigError, SourceUnavailable
+from orc.tiers.memory import Memory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from orc.model.ports import ClockLike, SharedTier
+
+STALE_ON = (OSError, SourceUnavailable)
+"""Errors that say "the origin cannot be reached"; ``OSError`` covers connections and time-outs."""
+
+_lock = RLock()
+_shared: list[Memory] = []
+
+
+def shared_memory(settings: Settings) -> Memory:
+    """Return the memory of all caches that name none of their own; made by the first of them."""
+    with _lock:
+        if not _shared:
+            settings_of: dict[str, Any] = {
+                name: settings[f"memory_{name}"]
+                for name in ("max_items", "max_value_bytes", "policy")
+            }
+            _shared.append(Memory(max_bytes=settings.memory_bytes(), **settings_of))
+        return _shared[0]
+
+
+def assemble(
+    tiers: Iterable[Memory | SharedTier] | None,
+    clock: ClockLike | None,
+    stale_on: object,
+    given: Mapping[str, object],
+) -> tuple[Core, Terms]:
+    """Make the core of a cache and the terms on which it stores.
+
+    Raises ``ConfigError`` for a setting or an argument that is not allowed.
+    """
+    settings = Settings(given)
+    stack = list(tiers) if tiers is not None else []
+    memory = stack.pop(0) if stack and isinstance(stack[0], Memory) else shared_memory(settings)
+    assert isinstance(memory, Memory)  # noqa: S101 - said by the line above
+    memory.default_to(settings.function_bytes // 10)
+    behind = [tier for tier in stack if not isinstance(tier, Memory)]
+    if len(behind) < len(stack):
+        raise ConfigError("tiers: orc.Memory is the nearest tier; name it first, and once")
+    for tier in behind:
+        if not hasattr(tier, "get_many"):
+            raise ConfigError(f"tiers: {tier!r} is not a tier")
+    namespace = settings["namespace"]
+    if not isinstance(namespace, str):
+        raise ConfigError(f"namespace={namespace!r} is not allowed: give a string")
+    if behind and not namespace:
+        raise ConfigError(
+            "a shared tier needs a namespace, so that functions do not read each other's entries: "
+            "give Cache(namespace=...) or set ORC_NAMESPACE"
+        )
+    core = Core(
+        memory,
+        behind,
+        clock if clock is not None else SYSTEM,
+        namespace=namespace,
+        version=str(settings["version"]),
+        disabled=bool(settings["disabled"]),
+    )
+    return core, terms_of(settings, stale_on)
+
+
+def terms_of(settings: Settings, stale_on: object) -> Terms:
+    """Make the terms of a cache from its settings."""
+    checked: dict[str, Any] = {
+        name: settings[name]
+        for name in (
+            "ttl",
+            "memory_ttl",
+            "jitter",
+            "stale_if_error",
+            "stale_while_revalidate",
+            "backoff",
+            "isolation",
+            "strict",
+        )
+    }
+    return Terms(stale_on=stale_errors(stale_on), **checked)
+
+
+def stale_errors(stale_on: object) -> Any:
+    """Check ``stale_on``: an exception class, a tuple of them, or a predicate of the error."""
+    if stale_on is None:
+        return STALE_ON
+    classes = stale_on if isinstance(stale_on, tuple) else (stale_on,)
+    if all(isinstance(each, type) and issubclass(each, BaseException) for each in classes):
+        return classes
+    if callable(stale_on) and not isinstance(stale_on, type):
+        return stale_on
+    raise ConfigError(
+        f"stale_on={stale_on!r} is not allowed: give an exception class, a tuple of them, or a "
+        "callable that is given the error and returns whether stale may be served"
+    )

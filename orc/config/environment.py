@@ -1,0 +1,66 @@
+"""The only reader of ``os.environ``."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+from orc.errors import OrcWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "ORC_"
+OF_THE_TESTS = "ORC_TEST_"
+"""Variables that say what a test run was promised; no settings of a cache."""
+
+FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
+FUNCTION_MEGABYTES = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+
+_warned: set[str] = set()
+
+
+def read() -> dict[str, str]:
+    """Return the variables of this process's environment that may matter, as they are now."""
+    ours = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
+    for name in (FUNCTION_NAME, FUNCTION_MEGABYTES):
+        if name in os.environ:
+            ours[name] = os.environ[name]
+    return ours
+
+
+def warn_of_unknown(variables: Iterable[str], known: Iterable[str]) -> None:
+    """Warn, once for each, of ``ORC_`` variables that nothing reads: a typing error mostly."""
+    names = list(known)
+    for variable in variables:
+        if not variable.startswith(PREFIX) or variable.startswith(OF_THE_TESTS):
+            continue
+        if variable in names or variable in _warned:
+            continue
+        from difflib import get_close_matches
+
+        _warned.add(variable)
+        near = get_close_matches(variable, names, n=1, cutoff=0.0)[0]
+        warnings.warn(
+            f"{variable} is not a setting of ORC and is not read: did you mean {near}?",
+            OrcWarning,
+            stacklevel=2,
+        )
+
+
+def masked(text: str) -> str:
+    """Return a text that may be shown: without the user info and the secrets of a URL."""
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        return text
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        authority = "***@" + authority.rpartition("@")[2]
+    address, question, query = (authority + slash + path).partition("?")
+    shown = []
+    for part in query.split("&"):
+        name, equals, value = part.partition("=")
+        secret = any(word in name.lower() for word in ("pass", "secret", "token", "key", "user"))
+        shown.append(name + equals + ("***" if secret and value else value))
+    return scheme + mark + address + question + "&".join(shown)

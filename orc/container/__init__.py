@@ -1,0 +1,4 @@
+"""Floor 2. The life of one execution environment: its clock.
+
+May import: ``orc.model``, ``orc.errors``.
+"""

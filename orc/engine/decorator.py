@@ -1,0 +1,245 @@
+"""A function whose results are cached: its slow path, and what it offers beside being called."""
+
+from __future__ import annotations
+
+from functools import partial, update_wrapper
+
+from orc.engine.drivers import arun, run
+from orc.engine.gate import BYPASS, DISABLED
+from orc.engine.keyspace import Ask
+from orc.engine.read_plan import read_through
+from orc.engine.template import fields, names_of
+from orc.engine.wrapper import Parameters, compile_wrapper, local_key
+from orc.engine.write_plan import remove_many
+from orc.errors import ConfigError
+from orc.model.entry import MISSING
+from orc.model.key import arguments, local
+from orc.model.tags import render
+from orc.stats.info import CacheInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from orc.engine.keyspace import Keyspace
+
+
+def title_of(function: Callable[..., Any]) -> str:
+    """Name a callable: its module and its qualified name."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{function.__module__}.{named.__qualname__}"
+
+
+def decorate(
+    function: Callable[..., Any],
+    keyspace: Keyspace,
+    *,
+    key: str | Callable[..., Any] | None,
+    tags: str | Sequence[str],
+    ignore: str | Sequence[str],
+) -> Any:
+    """Return the wrapper of a function, with results in a keyspace of its own.
+
+    Raises ``ConfigError`` for templates and names that do not fit the function's parameters, and
+    ``UncacheableError`` for a generator function.
+    """
+    parameters = Parameters(function)
+    title = title_of(function)
+    tags = names_of(tags, "tags")
+    for tag in tags:
+        fields(tag, parameters.names, f"the tag of {title}")
+    keyed, expression, key_values = _key(parameters, title, key, names_of(ignore, "ignore"))
+    core = keyspace.core
+    cached = CachedFunction(keyspace, title, parameters.names, keyed, tags)
+    compiled = compile_wrapper(
+        function,
+        parameters,
+        key=expression,
+        key_values=key_values,
+        helpers={
+            "index": keyspace.space.index,
+            "wall": core.gate.wall,
+            "monotonic": core.clock.monotonic,
+            "record": core.memory.record,
+            "hit": keyspace.counters.hits.bump,
+            "settle": core.memory.settle,
+            "slow": cached.aslow if parameters.asynchronous else cached.slow,
+            "local": local,
+            "key": key,
+        },
+    )
+    cached.bind, cached.call, cached.key_values = (
+        compiled.bind,
+        compiled.call,
+        compiled.key_values,
+    )
+    wrapper: Any = update_wrapper(compiled.wrapper, function)
+    wrapper.refresh = cached.arefresh if parameters.asynchronous else cached.refresh
+    wrapper.invalidate = cached.invalidate
+    wrapper.peek = cached.peek
+    wrapper.cache_info = cached.cache_info
+    wrapper.cache_clear = cached.cache_clear
+    wrapper.cache_parameters = cached.cache_parameters
+    return wrapper
+
+
+def _key(
+    parameters: Parameters,
+    title: str,
+    key: str | Callable[..., Any] | None,
+    ignore: tuple[str, ...],
+) -> tuple[tuple[str, ...], str, str]:
+    """Return the names of what the key is made of, and the expressions that make it.
+
+    The first expression is what the wrapper looks up, the second a tuple of the key's values.
+    """
+    names = parameters.names
+    unknown = [name for name in ignore if name not in names]
+    if unknown:
+        raise ConfigError(f"ignore={unknown[0]!r}: {title} has no such argument, only {names}")
+    if key is not None and ignore:
+        raise ConfigError(f"{title}: give key= or ignore=, not both")
+    keyed = tuple(name for name in names if name not in ignore)
+    made = ""
+    if isinstance(key, str):
+        used = fields(key, names, f"the key of {title}")
+        keyed = tuple(dict.fromkeys(name for name, _ in used))
+        if not all(as_it_is for _, as_it_is in used):
+            made = f"@key.format({', '.join(f'{name}={name}' for name in keyed)})"
+    elif callable(key):
+        made = f"@key({parameters.forwarding()})"
+    elif key is not None:
+        raise ConfigError(f"{title}: key is {key!r}: give a template or a callable")
+    if made:
+        return ("key",), f"@local(({made},))", f"({made},)"
+    key_values = f"({''.join(f'{name}, ' for name in keyed)})"
+    if parameters.varargs in keyed or parameters.varkw in keyed:
+        return keyed, f"@local({key_values})", key_values
+    return keyed, local_key(keyed), key_values
+
+
+class CachedFunction:
+    """What stands behind a wrapper.
+
+    It knows the function and not the wrapper: when nobody has the wrapper any more, this goes too
+    and takes the entries along.
+    """
+
+    __slots__ = (
+        "_counted",
+        "_keyed",
+        "_keyspace",
+        "_names",
+        "_tags",
+        "_title",
+        "bind",
+        "call",
+        "key_values",
+    )
+
+    bind: Callable[..., tuple[Any, ...]]
+    call: Callable[[tuple[Any, ...]], Any]
+    key_values: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        title: str,
+        names: tuple[str, ...],
+        keyed: tuple[str, ...],
+        tags: tuple[str, ...],
+    ) -> None:
+        self._keyspace = keyspace
+        self._title = title
+        self._names = names
+        self._keyed = keyed
+        self._tags = tags
+        self._counted = CacheInfo(0, 0, None, 0)
+
+    def __del__(self) -> None:
+        self._keyspace.core.close(self._keyspace)
+
+    # -- the slow path ----------------------------------------------------------------------------
+
+    def slow(self, values: tuple[Any, ...]) -> Any:
+        """Answer a call that the wrapper could not answer itself."""
+        core = self._keyspace.core
+        if core.gate.mode == DISABLED:
+            return self.call(values)
+        return run(read_through(self._keyspace, self._ask(values)), core.flights)
+
+    async def aslow(self, values: tuple[Any, ...]) -> Any:
+        """Do as :meth:`slow`, for an ``async def`` function."""
+        core = self._keyspace.core
+        if core.gate.mode == DISABLED:
+            return await self.call(values)
+        return await arun(read_through(self._keyspace, self._ask(values)), core.flights)
+
+    def _ask(self, values: tuple[Any, ...], *, anew: bool = False) -> Ask:
+        made_of = self.key_values(values)
+        tags: tuple[str, ...] = ()
+        if self._tags:
+            named = dict(zip(self._names, values, strict=True))
+            tags = tuple(render(tag, named) for tag in self._tags)
+        return Ask(
+            arguments(self._keyed, made_of, self._title),
+            made_of,
+            partial(self.call, values),
+            tags=tags,
+            anew=anew or self._keyspace.core.gate.mode == BYPASS,
+        )
+
+    # -- what users call on the wrapper -----------------------------------------------------------
+
+    def refresh(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function whatever is stored, store the result, and return it."""
+        ask = self._ask(self.bind(*args, **kwargs), anew=True)
+        return run(read_through(self._keyspace, ask), self._keyspace.core.flights)
+
+    async def arefresh(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function whatever is stored, store the result, and return it."""
+        ask = self._ask(self.bind(*args, **kwargs), anew=True)
+        return await arun(read_through(self._keyspace, ask), self._keyspace.core.flights)
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> None:
+        """Drop the result of the call with these arguments; a running call is not stored."""
+        ask = self._ask(self.bind(*args, **kwargs))
+        plan = remove_many(self._keyspace, [ask.key], [ask.values])
+        run(plan, self._keyspace.core.flights)
+
+    def peek(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the fresh result in memory, or ``orc.MISSING``; nothing is called or counted."""
+        ask = self._ask(self.bind(*args, **kwargs))
+        view = self._keyspace.look(ask.key)
+        return self._keyspace.open(view) if view.trusted else MISSING
+
+    def cache_clear(self) -> None:
+        """Drop all results of this function, and begin ``cache_info()`` anew."""
+        space = self._keyspace.space
+        self._keyspace.core.flights.void_all(lambda key: key[0] is space)
+        space.clear()
+        self._counted = self._count()
+
+    def cache_info(self) -> CacheInfo:
+        """Return hits, misses, maxsize and currsize since the last ``cache_clear()``."""
+        return self._count().since(self._counted)
+
+    def cache_parameters(self) -> dict[str, Any]:
+        """Return what the function was decorated with; ``maxsize`` and ``typed`` as functools'."""
+        terms, core = self._keyspace.terms, self._keyspace.core
+        return {
+            "maxsize": core.memory.max_items,
+            "typed": True,
+            "ttl": terms.ttl,
+            "key": self._keyed,
+            "tags": self._tags,
+            "namespace": self._keyspace.namespace,
+            "version": self._keyspace.version,
+            "partition": self._keyspace.partition,
+            "isolation": terms.isolation,
+        }
+
+    def _count(self) -> CacheInfo:
+        space = self._keyspace.space
+        return CacheInfo.of(self._keyspace.counters, space.memory.max_items, space.items)

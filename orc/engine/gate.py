@@ -1,0 +1,73 @@
+"""Switching a cache off, or past it, for a while: without a price for hits when it is on."""
+
+from __future__ import annotations
+
+from _thread import RLock
+from contextvars import ContextVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPEN = "open"
+BYPASS = "bypass"
+DISABLED = "disabled"
+
+
+def _no_time_is_early_enough() -> float:
+    return float("inf")
+
+
+class Gate:
+    """What a hit asks for the wall clock, and how it is kept from answering.
+
+    While somebody in this process reads past the cache, ``wall[0]`` shows an instant after every
+    other: no copy is trusted, so every request takes the slow path, where :attr:`mode` tells those
+    who are meant from those who are not. (A list of one, since compiled code reads its item quicker
+    than an attribute.)
+    """
+
+    __slots__ = ("_lock", "_mode", "_open_wall", "_shut", "wall")
+
+    def __init__(self, wall: Callable[[], float], *, disabled: bool) -> None:
+        self._open_wall = wall
+        self._mode: ContextVar[str] = ContextVar("orc_mode", default=DISABLED if disabled else OPEN)
+        self._lock = RLock()
+        self._shut = 0
+        self.wall = [wall]
+        if disabled:
+            self._shift(+1)
+
+    @property
+    def mode(self) -> str:
+        """What this context may do: ``OPEN``, ``BYPASS`` or ``DISABLED``."""
+        return self._mode.get()
+
+    def during(self, mode: str) -> Passage:
+        """Return a context manager under which this context has the given mode."""
+        return Passage(self, mode)
+
+    def _shift(self, step: int) -> None:
+        with self._lock:
+            self._shut += step
+            self.wall[0] = _no_time_is_early_enough if self._shut else self._open_wall
+
+
+class Passage:
+    """A ``with`` block, or several inside each other, in which a gate has another mode."""
+
+    __slots__ = ("_before", "_gate", "_mode")
+
+    def __init__(self, gate: Gate, mode: str) -> None:
+        self._gate = gate
+        self._mode = mode
+        self._before: list[str] = []
+
+    def __enter__(self) -> None:
+        self._before.append(self._gate._mode.get())  # noqa: SLF001 - two halves of one thing
+        self._gate._shift(+1)  # noqa: SLF001
+        self._gate._mode.set(self._mode)  # noqa: SLF001
+
+    def __exit__(self, *exc: object) -> None:
+        self._gate._mode.set(self._before.pop())  # noqa: SLF001
+        self._gate._shift(-1)  # noqa: SLF001

@@ -1,0 +1,302 @@
+"""Everything that a plan needs to know and to touch for the keys of one function or partition."""
+
+from __future__ import annotations
+
+import warnings
+
+from orc.errors import OrcWarning, UncacheableError, UncopyableError
+from orc.isolation.copying import keep
+from orc.model.entry import MISSING, Entry
+from orc.model.freshness import FOREVER, lateness, lifetime, reader_lateness, trust
+from orc.model.key import compose, encode
+from orc.model.outcome import ERROR
+from orc.model.tags import Invalidated, valid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from orc.engine.core import Core
+    from orc.engine.terms import Terms
+    from orc.model.tags import Snapshot
+    from orc.stampede.single_flight import Flight
+    from orc.stats.counters import Counters
+    from orc.tiers.memory import Copy, Space
+
+    Kept = tuple[object, Callable[[object], object] | None]
+
+
+class Ask:
+    """One request for one key: how to key it, and how to load it."""
+
+    __slots__ = ("anew", "key", "load", "tags", "ttl", "values")
+
+    def __init__(  # noqa: PLR0913 - a record
+        self,
+        key: Hashable,
+        values: tuple[object, ...],
+        load: Callable[[], object],
+        *,
+        ttl: float | None = None,
+        tags: tuple[str, ...] = (),
+        anew: bool = False,
+    ) -> None:
+        self.key = key
+        """The key in memory's index."""
+        self.values = values
+        """What the key is made of: the arguments, or the explicit key alone."""
+        self.load = load
+        self.ttl = ttl
+        """Seconds, in the place of the terms' ttl."""
+        self.tags = tags
+        self.anew = anew
+        """Load, whatever is stored."""
+
+
+class View:
+    """What memory has for a key at one instant."""
+
+    __slots__ = ("cause", "copy", "late", "life", "thaw", "trusted", "value")
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        """Why it is a miss, if it is one."""
+        self.copy: Copy | None = None
+        self.late = 0.0
+        """Seconds past freshness; negative while fresh."""
+        self.life = 0.0
+        self.trusted = False
+        self.value: object = MISSING
+        self.thaw: Callable[[object], object] | None = None
+
+
+class TaggedThaw:
+    """Thaws a copy only while its tags have the versions they had before it was loaded."""
+
+    __slots__ = ("thaw", "versions")
+
+    def __init__(self, thaw: Callable[[object], object] | None, versions: Snapshot) -> None:
+        self.thaw = thaw
+        self.versions = versions
+
+    def __call__(self, value: object) -> object:
+        if not valid(self.versions):
+            raise Invalidated
+        return value if self.thaw is None else self.thaw(value)
+
+
+class Keyspace:
+    """The keys of one function, or the explicit keys of one partition."""
+
+    __slots__ = (
+        "_warned",
+        "core",
+        "counters",
+        "name",
+        "namespace",
+        "partition",
+        "space",
+        "terms",
+        "version",
+    )
+
+    def __init__(  # noqa: PLR0913 - made in one place, from finished parts
+        self,
+        core: Core,
+        space: Space,
+        counters: Counters,
+        terms: Terms,
+        name: str | None,
+        partition: str | None,
+        *,
+        namespace: str,
+        version: str,
+    ) -> None:
+        self.core = core
+        self.namespace = namespace
+        self.version = version
+        self.space = space
+        self.counters = counters
+        self.terms = terms
+        self.name = name
+        self.partition = partition
+        self._warned = False
+
+    # -- reading memory ---------------------------------------------------------------------------
+
+    def look(self, key: Hashable, reader_ttl: float | None = None) -> View:
+        """See what memory has for a key; drop what is invalid, or of no more use."""
+        copy = self.space.index.get(key)
+        if copy is None:
+            return View(self.space.why_missing(key))
+        # The value is taken before the trust is looked at, as ``Copy`` explains.
+        value, thaw, versions = copy.value, copy.thaw, copy.versions
+        wall, mono = self.core.clock.wall(), self.core.clock.monotonic()
+        stored_late = lateness(wall, mono, copy.fresh_until, copy.mono_fresh_until)
+        trusted = wall < copy.wall_until and mono < copy.mono_until
+        if not valid(versions):
+            self.space.remove(key)
+            return View("invalidated")
+        view = View("expired")
+        view.life = copy.fresh_until - copy.created_at
+        if stored_late >= self.terms.longest_window(view.life):
+            self.space.remove(key, expired=True)
+            return view
+        if self.space.index.get(key) is not copy:
+            return View(self.space.why_missing(key))
+        view.copy = copy
+        view.value = value
+        view.thaw = thaw.thaw if isinstance(thaw, TaggedThaw) else thaw
+        view.late = stored_late
+        if reader_ttl is not None:
+            view.late = reader_lateness(stored_late, view.life, reader_ttl)
+        view.trusted = trusted and view.late < 0
+        return view
+
+    def open(self, view: View) -> object:
+        """Return what the caller gets of a view; ``MISSING`` if it cannot be read any more."""
+        try:
+            return view.value if view.thaw is None else view.thaw(view.value)
+        except Exception:  # noqa: BLE001 - code of the value's class, run by pickle
+            if view.copy is not None:
+                self.space.remove(view.copy.key)
+            view.copy = None
+            view.cause = ERROR
+            return MISSING
+
+    def hit(self, view: View) -> None:
+        """Count a hit that the wrapper did not answer itself."""
+        self.counters.hits.bump()
+        if view.copy is not None:
+            self.space.memory.record(view.copy)
+
+    # -- stale values -----------------------------------------------------------------------------
+
+    def stale_value(self, key: Hashable, error: BaseException | None = None) -> object:
+        """Return a stale value that may be served in the place of `error`, or ``MISSING``.
+
+        Without an error: one that may be served while somebody else is loading.
+        """
+        if error is not None and not self.terms.excuses(error):
+            return MISSING
+        view = self.look(key)
+        if view.copy is None:
+            return MISSING
+        if error is not None:
+            usable = view.late < self.terms.error_window(view.life)
+        else:
+            usable = 0 <= view.late < self.terms.stale_while_revalidate
+        return self.open(view) if usable else MISSING
+
+    def resting(self, view: View) -> bool:
+        """Tell whether a refresh has failed a short while ago, and stale may still be served."""
+        if view.copy is None or view.late < 0:
+            return False
+        wall_end, mono_end = view.copy.retry
+        late = lateness(self.core.clock.wall(), self.core.clock.monotonic(), wall_end, mono_end)
+        return late < 0 and view.late < self.terms.error_window(view.life)
+
+    def rest(self, key: Hashable) -> None:
+        """Do not refresh this key for a short while."""
+        copy = self.space.index.get(key)
+        if copy is not None:
+            backoff = self.terms.backoff
+            clock = self.core.clock
+            copy.retry = (clock.wall() + backoff, clock.monotonic() + backoff)
+
+    # -- storing ----------------------------------------------------------------------------------
+
+    def keep(self, value: object) -> Kept | None:
+        """Make what is stored of a value; none, counted and warned of once, if it has no copy.
+
+        Raises ``UncacheableError`` for what can be used only once; with ``strict``
+        ``UncopyableError``.
+        """
+        if value is MISSING:
+            raise UncacheableError("orc.MISSING stands for 'no value' and cannot be one")
+        try:
+            return keep(value, self.terms.isolation)
+        except UncopyableError as error:
+            if self.terms.strict:
+                raise
+            self.counters.add("uncopyable")
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"{self.counters.name}: {error} The value is returned and not stored. If all "
+                    "who ask may share it, say isolation='share'.",
+                    OrcWarning,
+                    stacklevel=2,
+                )
+            return None
+
+    def store(  # noqa: PLR0913 - all that is known of a new copy
+        self,
+        key: Hashable,
+        kept: Kept,
+        versions: Snapshot,
+        *,
+        began: tuple[float, float],
+        life: float,
+        flight: Flight | None = None,
+    ) -> None:
+        """Put a kept value in memory, unless its flight was voided meanwhile.
+
+        `began` is the start of the load on both clocks, and `life` the seconds of freshness.
+        """
+        wall, mono = began
+        value, thaw = kept
+        fresh_until = wall + life
+        wall_until, mono_until = fresh_until, mono + life
+        if self.core.tiers:
+            clock = self.core.clock
+            wall_until = min(wall_until, clock.wall() + trust(life, self.terms.memory_ttl))
+            mono_until -= fresh_until - wall_until
+        self.space.put(
+            key,
+            value,
+            TaggedThaw(thaw, versions) if versions else thaw,
+            trust=(wall_until, mono_until),
+            created_at=wall,
+            fresh_until=fresh_until,
+            versions=versions,
+            flight=flight,
+        )
+
+    def life_of(self, ttl: float) -> float:
+        """Seconds of freshness of an entry that is stored now."""
+        return lifetime(ttl, self.terms.jitter, self.core.uniform()) if self.terms.jitter else ttl
+
+    def bring_up(
+        self,
+        key: Hashable,
+        entry: Entry,
+        kept: Kept,
+        flight: Flight | None = None,
+    ) -> None:
+        """Put what a shared tier had in memory, with the expiry that it has there."""
+        wall, mono = self.core.now()
+        self.store(
+            key,
+            kept,
+            entry.versions,
+            began=(entry.created_at, mono - (wall - entry.created_at)),
+            life=entry.fresh_until - entry.created_at,
+            flight=flight,
+        )
+
+    def accepts(self, entry: Entry, reader_ttl: object, newer_than: Copy | None = None) -> bool:
+        """Tell whether an entry that a shared tier holds is fresh, real and newer than memory's."""
+        now = self.core.clock.wall()
+        life = reader_ttl if isinstance(reader_ttl, float) else FOREVER
+        return (
+            now < min(entry.fresh_until, entry.created_at + life)
+            and entry.created_at <= now + self.core.MOST_SKEW
+            and (newer_than is None or entry.created_at > newer_than.created_at)
+        )
+
+    def wire(self, values: Sequence[object]) -> bytes:
+        """Return the key by which shared tiers know these arguments."""
+        return compose(
+            self.namespace, self.version, self.partition, self.name, encode(tuple(values))
+        )

@@ -1,0 +1,77 @@
+"""What a plan can ask of its driver: everything that may block or call the user's code."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Hashable, Sequence
+    from typing import Any
+
+    from orc.model.ports import Fill, SharedTier
+    from orc.stampede.single_flight import Flight
+
+    Plan = Generator["Operation", Any, Any]
+
+
+class Operation:
+    """One thing to do; a driver sends its result, or throws its error, into the plan."""
+
+    __slots__ = ()
+
+
+class Load(Operation):
+    """Call the loader, marked as the loader of `flight` where there is one."""
+
+    __slots__ = ("flight", "load")
+
+    def __init__(self, load: Callable[[], object], flight: Flight | None) -> None:
+        self.load = load
+        self.flight = flight
+
+
+class Wait(Operation):
+    """Wait until a flight ends."""
+
+    __slots__ = ("flight",)
+
+    def __init__(self, flight: Flight) -> None:
+        self.flight = flight
+
+
+class Fetch(Operation):
+    """Ask a shared tier for entries: a list of ``Found``, one for each key."""
+
+    __slots__ = ("keys", "tier")
+
+    def __init__(self, tier: SharedTier, keys: Sequence[bytes]) -> None:
+        self.tier = tier
+        self.keys = keys
+
+
+class Store(Operation):
+    """Store entries in a shared tier."""
+
+    __slots__ = ("fills", "tier")
+
+    def __init__(self, tier: SharedTier, fills: Sequence[Fill]) -> None:
+        self.tier = tier
+        self.fills = fills
+
+
+class Remove(Operation):
+    """Remove entries from a shared tier."""
+
+    __slots__ = ("keys", "tier")
+
+    def __init__(self, tier: SharedTier, keys: Sequence[bytes]) -> None:
+        self.tier = tier
+        self.keys = keys
+
+
+class Join(Operation):
+    """Take a turn at loading a key: lead, follow, or load alone (a ``Turn``)."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key

@@ -1,0 +1,229 @@
+"""Reading, as a plan: what is asked of whom in which order, and what becomes of the answer.
+
+Sans I/O. A plan is a generator that yields operations and is sent their results, so that threads
+and coroutines share every decision. A trusted hit in memory is answered before a plan is begun.
+"""
+
+from __future__ import annotations
+
+from orc.engine.operations import Fetch, Join, Load, Store, Wait
+from orc.model.entry import MISSING, Entry
+from orc.model.freshness import FOREVER
+from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orc.engine.keyspace import Ask, Keyspace, Kept
+    from orc.engine.operations import Plan
+    from orc.model.ports import SharedTier
+    from orc.stampede.single_flight import Flight, Turn
+
+    Passed = list[tuple[SharedTier, bytes | None]]
+
+
+def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
+    """Return the value of a key, loading it if need be."""
+    if ask.anew:
+        keyspace.core.flights.void((keyspace.space, ask.key))
+    else:
+        view = keyspace.look(ask.key, ask.ttl)
+        if view.trusted:
+            value = keyspace.open(view)
+            if value is not MISSING:
+                keyspace.hit(view)
+                return value
+        keyspace.counters.miss(view.cause)
+        if keyspace.resting(view):
+            value = keyspace.open(view)
+            if value is not MISSING:
+                keyspace.counters.add("stale")
+                return value
+    while True:
+        turn: Turn = yield Join((keyspace.space, ask.key))
+        try:
+            if turn.role == LEAD:
+                return (yield from _lead(keyspace, ask, turn.flight))
+            if turn.role == FOLLOW:
+                value = keyspace.stale_value(ask.key)
+                if value is not MISSING:
+                    keyspace.counters.add("stale")
+                    return value
+                yield Wait(turn.flight)
+                value = _of_others(keyspace, ask, turn.flight)
+                if value is not MISSING:
+                    return value
+                if turn.flight.state != LANDED:
+                    continue  # its leader was cancelled: one of those who followed leads
+            return (yield from _alone(keyspace, ask, turn.flight))
+        finally:
+            keyspace.core.flights.leave(turn)
+
+
+def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
+    """Return what the tiers have of some explicit keys; one round trip for each shared tier."""
+    found: dict[str, object] = {}
+    missing: list[str] = []
+    for key in dict.fromkeys(keys):
+        view = keyspace.look(key)
+        value = keyspace.open(view) if view.trusted else MISSING
+        if value is MISSING:
+            keyspace.counters.miss(view.cause)
+            missing.append(key)
+        else:
+            keyspace.hit(view)
+            found[key] = value
+    core = keyspace.core
+    for tier in core.tiers:
+        if not missing:
+            break
+        writes = core.flights.voids
+        try:
+            answers = yield Fetch(tier, [keyspace.wire((key,)) for key in missing])
+        except Exception:  # noqa: BLE001 - a broken tier is a miss and a count, whatever broke
+            keyspace.counters.tier("errors", tier.name, len(missing))
+            continue
+        for key, answer in zip(tuple(missing), answers, strict=True):
+            entry = answer.entry
+            if entry is None or not keyspace.accepts(entry, keyspace.terms.ttl):
+                keyspace.counters.tier("misses", tier.name)
+                continue
+            keyspace.counters.tier("hits", tier.name)
+            missing.remove(key)
+            kept = keyspace.keep(entry.value)
+            # A copy of what was read before somebody wrote would bring back the old value.
+            if kept is not None and writes == core.flights.voids:
+                keyspace.bring_up(key, entry, kept)
+            found[key] = entry.value if kept is None else _thawed(kept)
+    return found
+
+
+def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
+    flights = keyspace.core.flights
+    try:
+        if not ask.anew:
+            # Memory again: another leader may have landed between the first look and this flight.
+            view = keyspace.look(ask.key, ask.ttl)
+            value = keyspace.open(view) if view.trusted else MISSING
+            if value is not MISSING:
+                keyspace.counters.add("shared")
+                flights.land(flight, (view.value, view.thaw))
+                return value
+        passed: Passed = []
+        if keyspace.core.tiers:
+            value = yield from _descend(keyspace, ask, flight, passed)
+            if value is not MISSING:
+                return value
+        return (yield from _load(keyspace, ask, flight, passed))
+    except Exception as error:
+        flights.fail(flight, error)
+        value = MISSING if ask.anew else keyspace.stale_value(ask.key, error)
+        if value is MISSING:
+            raise
+        keyspace.rest(ask.key)
+        keyspace.counters.add("stale")
+        return value
+    finally:
+        # A leader that was cancelled or interrupted comes here with the flight still on its way.
+        flights.abandon(flight)
+
+
+def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
+    """Ask the shared tiers one by one, and bring up what is found; note the tokens of the rest."""
+    core, counters = keyspace.core, keyspace.counters
+    wire = keyspace.wire(ask.values)
+    ttl = keyspace.terms.ttl if ask.ttl is None else ask.ttl
+    for tier in core.tiers:
+        try:
+            (found,) = yield Fetch(tier, [wire])
+        except Exception:  # noqa: BLE001 - a broken tier is a miss and a count, whatever broke
+            counters.tier("errors", tier.name)
+            continue
+        entry = found.entry
+        copy = keyspace.space.index.get(ask.key)
+        if entry is None or not keyspace.accepts(entry, ttl, copy):
+            counters.tier("misses", tier.name)
+            passed.append((tier, found.token))
+            continue
+        counters.tier("hits", tier.name)
+        kept = keyspace.keep(entry.value)
+        yield from _fill(keyspace, wire, entry, passed)
+        if kept is None:
+            return entry.value
+        keyspace.bring_up(ask.key, entry, kept, flight)
+        core.flights.land(flight, kept)
+        return _thawed(kept)
+    return MISSING
+
+
+def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
+    """Call the loader and store what it returns: the deepest tier first and memory last."""
+    core, counters = keyspace.core, keyspace.counters
+    versions = core.snapshot(ask.tags, keyspace.partition)
+    began = core.now()
+    counters.add("loads")
+    try:
+        value = yield Load(ask.load, flight)
+    except BaseException:
+        counters.add("load_errors")
+        raise
+    load_time = max(0.0, core.clock.monotonic() - began[1])
+    counters.add("load_seconds", load_time)
+    kept = keyspace.keep(value)
+    ttl = keyspace.terms.ttl_of(value) if ask.ttl is None else ask.ttl
+    if kept is None or ttl <= 0:
+        if not flight.void:
+            keyspace.space.remove(ask.key)
+    else:
+        life = keyspace.life_of(ttl)
+        if passed and ttl < FOREVER:
+            entry = Entry(value, began[0], began[0] + life, load_time, versions)
+            yield from _fill(keyspace, keyspace.wire(ask.values), entry, passed)
+        keyspace.store(ask.key, kept, versions, began=began, life=life, flight=flight)
+    core.flights.land(flight, kept)
+    return value if kept is None else _thawed(kept)
+
+
+def _fill(keyspace: Keyspace, wire: bytes, entry: Entry, passed: Passed) -> Plan:
+    for tier, token in reversed(passed):
+        try:
+            yield Store(tier, [(wire, entry, token)])
+        except Exception:  # noqa: BLE001 - what could not be stored is loaded again, that is all
+            keyspace.counters.tier("errors", tier.name)
+
+
+def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
+    """Load for this caller only: nothing is stored, and nobody is kept waiting."""
+    counters = keyspace.counters
+    counters.add("loads")
+    try:
+        value = yield Load(ask.load, flight)
+    except Exception as error:
+        counters.add("load_errors")
+        stale = keyspace.stale_value(ask.key, error)
+        if stale is MISSING:
+            raise
+        counters.add("stale")
+        return stale
+    kept = keyspace.keep(value)
+    return value if kept is None else _thawed(kept)
+
+
+def _of_others(keyspace: Keyspace, ask: Ask, flight: Flight) -> object:
+    """Return what a flight brought to those who followed; ``MISSING`` if they must load."""
+    if flight.state == FAILED and flight.error is not None:
+        value = keyspace.stale_value(ask.key, flight.error)
+        if value is MISSING:
+            raise flight.error
+        keyspace.counters.add("stale")
+        return value
+    if flight.result is None:
+        return MISSING
+    keyspace.counters.add("shared")
+    return _thawed(flight.result)
+
+
+def _thawed(kept: Kept) -> object:
+    value, thaw = kept
+    return value if thaw is None else thaw(value)

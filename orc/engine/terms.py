@@ -1,0 +1,83 @@
+"""The terms on which one function's results, or one cache's explicit keys, are kept."""
+
+from __future__ import annotations
+
+from orc.model.freshness import stale_if_error_seconds, ttl_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    StaleOn = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+class Terms:
+    """Durations in seconds and rules, checked already; never changed once made.
+
+    `ttl` may be a callable that is given the loaded value. `memory_ttl` bounds copies in memory in
+    front of a shared tier. `backoff` is how long a failed refresh is not tried again while a stale
+    value can be served.
+    """
+
+    __slots__ = (
+        "backoff",
+        "cache_if",
+        "isolation",
+        "jitter",
+        "memory_ttl",
+        "stale_if_error",
+        "stale_on",
+        "stale_while_revalidate",
+        "strict",
+        "ttl",
+    )
+
+    def __init__(  # noqa: PLR0913 - a record of ten terms, given by name
+        self,
+        *,
+        ttl: float | Callable[[Any], object],
+        memory_ttl: float,
+        jitter: float,
+        stale_if_error: float | None,
+        stale_while_revalidate: float,
+        stale_on: StaleOn,
+        backoff: float,
+        isolation: str,
+        strict: bool,
+        cache_if: Callable[[Any], object] | None = None,
+    ) -> None:
+        self.ttl = ttl
+        self.memory_ttl = memory_ttl
+        self.jitter = jitter
+        self.stale_if_error = stale_if_error
+        self.stale_while_revalidate = stale_while_revalidate
+        self.stale_on = stale_on
+        self.backoff = backoff
+        self.isolation = isolation
+        self.strict = strict
+        self.cache_if = cache_if
+
+    def but(self, **changes: Any) -> Terms:
+        """Return these terms with some of them changed."""
+        return Terms(**{name: getattr(self, name) for name in self.__slots__} | changes)
+
+    def ttl_of(self, value: object) -> float:
+        """Seconds for which this value is fresh; 0 for one that is not to be stored."""
+        if self.cache_if is not None and not self.cache_if(value):
+            return 0.0
+        return ttl_seconds(self.ttl(value), "what ttl(...) returned") if callable(self.ttl) else self.ttl
+
+    def excuses(self, error: BaseException) -> bool:
+        """Tell whether a stale value may be served in the place of this error."""
+        if isinstance(self.stale_on, tuple):
+            return isinstance(error, self.stale_on)
+        return bool(self.stale_on(error))
+
+    def error_window(self, life: float) -> float:
+        """Seconds after freshness for which a value that lived `life` seconds excuses an error."""
+        return stale_if_error_seconds(self.stale_if_error, life)
+
+    def longest_window(self, life: float) -> float:
+        """Seconds after freshness for which a value is of any use."""
+        return max(self.error_window(life), self.stale_while_revalidate)

@@ -1,0 +1,239 @@
+"""The path of a hit: a function compiled from the decorated function's own parameters.
+
+Python itself binds the arguments of a call to these parameters, fills in defaults, and complains
+of wrong calls in its own words, so the compiled body can name them. For
+``def find(item_id, lang="en")`` it is, with shorter names::
+
+    def find(item_id, lang="en"):
+        try:
+            copy = index[type(item_id), type(lang), item_id, lang]
+            value = copy.value
+            thaw = copy.thaw
+            if wall[0]() < copy.wall_until and monotonic() < copy.mono_until:
+                if thaw is not None:
+                    value = thaw(value)
+                record(copy)
+                if not hit() & 1023:
+                    settle()
+                return value
+        except Exception:
+            pass
+        return slow((item_id, lang))
+
+``index``, ``monotonic``, ``record`` and ``hit`` are C. Whatever goes wrong on this path (a miss, an
+argument that has no hash, a tag that was invalidated) goes wrong again, with a proper answer, on the
+slow one. The key is that of ``orc.model.key.local``, written out.
+"""
+
+from __future__ import annotations
+
+from types import CodeType, FunctionType
+
+from orc.errors import UncacheableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+VARARGS, VARKEYWORDS, GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x04, 0x08, 0x20, 0x80, 0x200
+"""Flags of a code object (the module ``inspect`` has names for them, and costs milliseconds)."""
+
+BODY = """
+{o}def @wrapper({parameters}):
+    try:
+        @copy = @index[{key}]
+        @value = @copy.value
+        @thaw = @copy.thaw
+        if @wall[0]() < @copy.wall_until and @monotonic() < @copy.mono_until:
+            if @thaw is not None:
+                @value = @thaw(@value)
+            @record(@copy)
+            if not @hit() & 1023:
+                @settle()
+            return @value
+    except @Exception:
+        pass
+    return {w}@slow({values})
+
+def @bind({parameters}):
+    return {values}
+
+def @call(@values):
+    {unpack}
+    return @function({forward})
+
+def @key_values(@values):
+    {unpack}
+    return {key_values}
+"""
+
+
+class Parameters:
+    """The parameters of a callable, as far as calling it and keying its calls needs them."""
+
+    __slots__ = ("asynchronous", "defaults", "keyword", "kwdefaults", "normal", "only", "varargs", "varkw")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.varargs: str | None = None
+        self.varkw: str | None = None
+        if type(function) is FunctionType:
+            self._read_code(function, function.__code__)
+        else:
+            self._inspect(function)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in the order in which values are passed on."""
+        names = self.only + self.normal
+        return (
+            *names,
+            *((self.varargs,) if self.varargs else ()),
+            *self.keyword,
+            *((self.varkw,) if self.varkw else ()),
+        )
+
+    def _read_code(self, function: FunctionType, code: CodeType) -> None:
+        if code.co_flags & (GENERATOR | ASYNC_GENERATOR):
+            raise UncacheableError(
+                f"{function.__qualname__} is a generator function, and what it yields can be read "
+                "once only: return a list or a tuple"
+            )
+        positional, keyword = code.co_argcount, code.co_kwonlyargcount
+        names = code.co_varnames
+        self.asynchronous = bool(code.co_flags & COROUTINE)
+        self.only = names[: code.co_posonlyargcount]
+        self.normal = names[code.co_posonlyargcount : positional]
+        self.keyword = names[positional : positional + keyword]
+        rest = list(names[positional + keyword :])
+        if code.co_flags & VARARGS:
+            self.varargs = rest.pop(0)
+        if code.co_flags & VARKEYWORDS:
+            self.varkw = rest.pop(0)
+        self.defaults = function.__defaults__ or ()
+        self.kwdefaults = function.__kwdefaults__ or {}
+
+    def _inspect(self, function: Callable[..., Any]) -> None:
+        """Read partial objects, built-ins and callable objects, which have no code of their own."""
+        import inspect
+
+        self.asynchronous = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004 - its flags are what is asked for
+        )
+        self.only, self.normal, self.keyword = (), (), ()
+        self.varargs, self.varkw = "args", "kwargs"
+        self.defaults, self.kwdefaults = (), {}
+        try:
+            found = list(inspect.signature(function).parameters.values())
+        except ValueError:
+            return  # a built-in that does not tell: as it is called, so it is keyed
+
+        def of(*kinds: object) -> tuple[inspect.Parameter, ...]:
+            return tuple(parameter for parameter in found if parameter.kind in kinds)
+
+        kind = inspect.Parameter
+        self.only = tuple(p.name for p in of(kind.POSITIONAL_ONLY))
+        self.normal = tuple(p.name for p in of(kind.POSITIONAL_OR_KEYWORD))
+        self.keyword = tuple(p.name for p in of(kind.KEYWORD_ONLY))
+        self.varargs = next((p.name for p in of(kind.VAR_POSITIONAL)), None)
+        self.varkw = next((p.name for p in of(kind.VAR_KEYWORD)), None)
+        positional = of(kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD)
+        self.defaults = tuple(p.default for p in positional if p.default is not kind.empty)
+        self.kwdefaults = {
+            p.name: p.default for p in of(kind.KEYWORD_ONLY) if p.default is not kind.empty
+        }
+
+    def declaration(self) -> str:
+        """Write the parameters as they stand in a ``def``, every default a placeholder."""
+        positional = [*self.only, *self.normal]
+        first_default = len(positional) - len(self.defaults)
+        parts = [
+            f"{name}=None" if index >= first_default else name
+            for index, name in enumerate(positional)
+        ]
+        if self.only:
+            parts.insert(len(self.only), "/")
+        if self.varargs:
+            parts.append(f"*{self.varargs}")
+        elif self.keyword:
+            parts.append("*")
+        parts += [f"{name}=None" if name in self.kwdefaults else name for name in self.keyword]
+        if self.varkw:
+            parts.append(f"**{self.varkw}")
+        return ", ".join(parts)
+
+    def forwarding(self) -> str:
+        """Write the arguments of a call that passes everything on."""
+        parts = [*self.only, *self.normal]
+        if self.varargs:
+            parts.append(f"*{self.varargs}")
+        parts += [f"{name}={name}" for name in self.keyword]
+        if self.varkw:
+            parts.append(f"**{self.varkw}")
+        return ", ".join(parts)
+
+
+def local_key(names: tuple[str, ...]) -> str:
+    """Write ``orc.model.key.local`` of these names as an expression."""
+    if not names:
+        return "()"
+    if len(names) == 1:
+        (name,) = names
+        return f"{name} if @type({name}) is @str or @type({name}) is @int else (@type({name}), {name})"
+    return ", ".join([*(f"@type({name})" for name in names), *names])
+
+
+class Compiled:
+    """What :func:`compile_wrapper` makes of a function."""
+
+    __slots__ = ("bind", "call", "key_values", "wrapper")
+
+    bind: Callable[..., tuple[Any, ...]]
+    """Called like the function: returns its arguments as a tuple, in the order of the names."""
+    call: Callable[[tuple[Any, ...]], Any]
+    """Calls the function with such a tuple."""
+    key_values: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    """Takes from such a tuple, or makes of it, what the key is made of."""
+    wrapper: Callable[..., Any]
+
+
+def compile_wrapper(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    *,
+    key: str,
+    key_values: str,
+    helpers: dict[str, Any],
+) -> Compiled:
+    """Compile the wrapper of a function, and three helpers that share its parameters.
+
+    In `key` and `key_values`, expressions over the parameters, and in ``BODY``, an ``@`` begins the name of a
+    helper. It becomes a prefix that no parameter has, so that none can hide a helper; this goes for
+    ``type`` and ``str`` too, which are popular names of parameters.
+    """
+    prefix = "_orc_"
+    while any(name.startswith(prefix) for name in parameters.names):
+        prefix += "_"
+    values = "".join(f"{name}, " for name in parameters.names)
+    source = BODY.format(
+        o="async " if parameters.asynchronous else "",
+        w="await " if parameters.asynchronous else "",
+        parameters=parameters.declaration(),
+        forward=parameters.forwarding(),
+        key=key,
+        key_values=key_values,
+        values=f"({values})",
+        unpack=f"{values}= @values" if values else "pass",
+    ).replace("@", prefix)
+    builtins = {"type": type, "str": str, "int": int, "Exception": Exception, "function": function}
+    namespace = {prefix + name: helper for name, helper in (builtins | helpers).items()}
+    where = f"<orc: the cache of {getattr(function, '__qualname__', function)}>"
+    exec(compile(source, where, "exec"), namespace)  # noqa: S102 - our template, with names that are parameters already
+    made = Compiled()
+    made.call, made.key_values = namespace[prefix + "call"], namespace[prefix + "key_values"]
+    # The wrapper is not to be in its own namespace: it goes as soon as nobody has it any more.
+    made.wrapper, made.bind = namespace.pop(prefix + "wrapper"), namespace[prefix + "bind"]
+    for taking_defaults in (made.wrapper, made.bind):
+        taking_defaults.__defaults__ = parameters.defaults or None
+        taking_defaults.__kwdefaults__ = parameters.kwdefaults or None
+    return made

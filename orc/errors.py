@@ -1,0 +1,75 @@
+"""Every error ORC raises, and the one warning it gives.
+
+::
+
+    OrcError
+    ├── ConfigError             (ValueError)    an argument or an ORC_* variable is not allowed
+    ├── UnkeyableError          (TypeError)     a key, or an argument of a call, cannot be part of a key
+    ├── UncacheableError        (TypeError)     the value can be used once only: a coroutine, a generator
+    │   └── UncopyableError                     the value has no copy: a client, a lock (``strict=True``)
+    ├── PartitionError          (ValueError)    a partition was asked for without a tenant
+    ├── RecursiveLoadError      (RuntimeError)  a loader asked for the very key it is loading
+    └── SourceUnavailable                       yours to raise in a loader: "the origin cannot be reached"
+
+    OrcWarning                  (UserWarning)   said once for each cause
+
+Each also derives from the built-in error that a caller would catch without knowing ORC. What a
+loader raises reaches the caller as it is, and is never wrapped.
+"""
+
+from __future__ import annotations
+
+__all__ = (
+    "ConfigError",
+    "OrcError",
+    "OrcWarning",
+    "PartitionError",
+    "RecursiveLoadError",
+    "SourceUnavailable",
+    "UncacheableError",
+    "UncopyableError",
+    "UnkeyableError",
+)
+
+
+class OrcError(Exception):
+    """The root of all that ORC raises."""
+
+
+class ConfigError(OrcError, ValueError):
+    """An argument, or a variable of the environment, has a value that is not allowed."""
+
+
+class UnkeyableError(OrcError, TypeError):
+    """A key is not a string, or an argument of a call has no canonical form to make a key of."""
+
+
+class UncacheableError(OrcError, TypeError):
+    """A loader returned something that can be used once only, such as a coroutine."""
+
+
+class UncopyableError(UncacheableError):
+    """A value cannot be copied, so it cannot be kept apart from what a caller does to it.
+
+    Reaches callers of a cache made with ``strict=True`` only; else the value is returned, not
+    stored, counted, and warned of once.
+    """
+
+
+class PartitionError(OrcError, ValueError):
+    """A partition was asked for without a tenant to name it."""
+
+
+class RecursiveLoadError(OrcError, RuntimeError):
+    """A loader asked the cache for the key that it is itself loading."""
+
+
+class SourceUnavailable(OrcError):
+    """Raise it in a loader to say that the origin cannot be reached.
+
+    It is in ``stale_on`` by default, with ``OSError``: a stale value may be served in its place.
+    """
+
+
+class OrcWarning(UserWarning):
+    """Something works, but not as its author will have meant it."""

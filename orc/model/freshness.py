@@ -1,0 +1,85 @@
+"""What is fresh, what is stale, and for how long: every rule of time is here.
+
+Instants are seconds, read on two clocks: the wall clock, which other containers share and which
+may be set, and the monotonic one, which may stand still while a container is frozen. Whatever is
+asked of an entry is answered by the clock that says it is *older*.
+"""
+
+from __future__ import annotations
+
+from orc.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    Seconds = int | float | timedelta
+
+FOREVER = 100 * 365.25 * 86_400.0
+"""Seconds. A ttl of ``None`` is this long: finite, so that no rule meets ``inf - inf``."""
+
+LONGEST_STALE = 600.0
+"""Seconds that a value is served on error at most, unless somebody asks for more."""
+
+
+def seconds(value: object, what: str) -> float:
+    """Turn a duration into seconds: an ``int``, a ``float`` or a ``timedelta``, not negative.
+
+    Raises ``ConfigError``, naming `what`, for anything else; ``True`` is not a duration.
+    """
+    number: object = value
+    if not isinstance(value, (int, float)):
+        total = getattr(value, "total_seconds", None)
+        number = total() if callable(total) else None
+    if isinstance(value, bool) or not isinstance(number, (int, float)) or not 0 <= number:
+        raise ConfigError(
+            f"{what} is {value!r}: give seconds as an int, a float or a timedelta, 0 or more"
+        )
+    return float(min(number, FOREVER))
+
+
+def ttl_seconds(value: object, what: str = "ttl") -> float:
+    """Like :func:`seconds`; ``None`` means "until evicted", 0 means "not stored"."""
+    return FOREVER if value is None else seconds(value, what)
+
+
+def stale_if_error_seconds(asked: float | None, ttl: float) -> float:
+    """Seconds for which a stale value may stand in for an error (RFC 5861, section 4).
+
+    As long as the value was fresh and at most ten minutes, unless `asked` says otherwise.
+    """
+    return min(ttl, LONGEST_STALE) if asked is None else asked
+
+
+def lifetime(ttl: float, jitter: float, draw: float) -> float:
+    """Seconds of freshness: the ttl, shortened by up to the share `jitter`, never lengthened.
+
+    `draw` is uniform in [0, 1). Containers that stored together do not expire together.
+    """
+    return ttl * (1.0 - jitter * draw)
+
+
+def trust(fresh: float, memory_ttl: float = FOREVER, check_every: float = FOREVER) -> float:
+    """Seconds for which memory may answer without asking anybody: the least of three.
+
+    The remaining freshness, the ttl of copies in memory where a shared tier is behind them, and
+    the time to the next check of versions.
+    """
+    return min(fresh, memory_ttl, check_every)
+
+
+def lateness(wall: float, monotonic: float, wall_end: float, monotonic_end: float) -> float:
+    """Seconds since an end that is known on both clocks, by the clock that is further on.
+
+    Negative while the end is still to come on both: a clock that stood still in a freeze cannot
+    keep an entry alive, and neither can one that was set back.
+    """
+    return max(wall - wall_end, monotonic - monotonic_end)
+
+
+def reader_lateness(late: float, stored_life: float, reader_ttl: float) -> float:
+    """Lateness for a reader whose own ttl is shorter than the life that the entry was given.
+
+    So a shorter ttl in a deploy takes effect on what is stored already.
+    """
+    return max(late, late + stored_life - reader_ttl)

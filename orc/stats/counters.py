@@ -1,0 +1,118 @@
+"""Counters of one function, or of one cache's explicit keys. Kept always, exact under threads."""
+
+from __future__ import annotations
+
+from _thread import RLock
+from itertools import count
+
+
+class Tally:
+    """A counter whose ``bump`` is a single call of C code, so that a hit can afford it."""
+
+    __slots__ = ("_base", "_lock", "_looks", "bump")
+
+    def __init__(self) -> None:
+        # ``count`` hands out each number once, whichever threads ask. To look is to take a number
+        # too, hence the number of looks is taken off.
+        self.bump = count(1).__next__
+        self._looks = 0
+        self._base = 0
+        self._lock = RLock()
+
+    def value(self) -> int:
+        """Return how often ``bump`` was called, and what was added."""
+        with self._lock:
+            self._looks += 1
+            return self.bump() - self._looks + self._base
+
+    def add(self, amount: int) -> None:
+        """Count `amount` at once."""
+        with self._lock:
+            self._base += amount
+
+
+class Counters:
+    """What happened to the calls of one function, or to one cache's explicit keys.
+
+    The engine counts by :meth:`add` and :meth:`miss`; the memory tier writes the four names of its
+    ledger, under its own lock.
+    """
+
+    __slots__ = (
+        "_lock",
+        "causes",
+        "evicted",
+        "expired",
+        "hits",
+        "invalidated",
+        "load_errors",
+        "load_seconds",
+        "loads",
+        "name",
+        "oversize",
+        "shared",
+        "stale",
+        "tier_errors",
+        "tier_hits",
+        "tier_misses",
+        "uncopyable",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.hits = Tally()
+        """Requests that memory answered, with a fresh value."""
+        self.stale = 0
+        """Requests answered by a value past its ttl, since the origin failed or was being asked."""
+        self.shared = 0
+        """Requests that waited for a load that another one had begun, and took its value."""
+        self.loads = 0
+        """Calls of a loader, failed ones included."""
+        self.load_errors = 0
+        self.load_seconds = 0.0
+        self.causes: dict[str, int] = {}
+        """Misses of memory by cause."""
+        self.uncopyable = 0
+        """Values that were not stored, for want of a copy."""
+        self.tier_hits: dict[str, int] = {}
+        self.tier_misses: dict[str, int] = {}
+        self.tier_errors: dict[str, int] = {}
+        self.evicted = 0
+        self.expired = 0
+        self.invalidated = 0
+        self.oversize = 0
+        """Values that were not stored, for their size."""
+        self._lock = RLock()
+
+    def add(self, name: str, amount: float = 1) -> None:
+        """Add to the counter of that name."""
+        with self._lock:
+            setattr(self, name, getattr(self, name) + amount)
+
+    def miss(self, cause: str) -> None:
+        """Count a miss of memory."""
+        self._count(self.causes, cause)
+
+    def tier(self, kind: str, tier: str, amount: int = 1) -> None:
+        """Count answers of a shared tier: `kind` is ``"hits"``, ``"misses"`` or ``"errors"``."""
+        self._count(getattr(self, f"tier_{kind}"), tier, amount)
+
+    def answers(self, kind: str, tier: str) -> int:
+        """Return what :meth:`tier` has counted."""
+        counts: dict[str, int] = getattr(self, f"tier_{kind}")
+        return counts.get(tier, 0)
+
+    def _count(self, counts: dict[str, int], name: str, amount: int = 1) -> None:
+        with self._lock:
+            counts[name] = counts.get(name, 0) + amount
+
+    def absorb(self, other: Counters) -> None:
+        """Add the counts of a function that is gone."""
+        self.hits.add(other.hits.value())
+        for name in self.__slots__:
+            theirs = getattr(other, name)
+            if isinstance(theirs, dict):
+                for key, amount in theirs.items():
+                    self._count(getattr(self, name), key, amount)
+            elif isinstance(theirs, (int, float)):
+                self.add(name, theirs)

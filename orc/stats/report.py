@@ -1,0 +1,205 @@
+"""What a cache did: an immutable report that can be printed, and subtracted from a later one."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orc.stats.counters import Counters
+    from orc.tiers.memory import Memory
+
+
+class TierReport:
+    """What one tier answered. `entries` and `bytes` are those of now, not of this cache alone."""
+
+    __slots__ = ("bytes", "entries", "errors", "hits", "max_bytes", "misses", "name")
+
+    def __init__(  # noqa: PLR0913 - a record
+        self,
+        name: str,
+        hits: int,
+        misses: int,
+        errors: int = 0,
+        entries: int | None = None,
+        bytes: int | None = None,  # noqa: A002 - the word for it
+        max_bytes: int | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "name", name)
+        put(self, "hits", hits)
+        put(self, "misses", misses)
+        put(self, "errors", errors)
+        put(self, "entries", entries)
+        put(self, "bytes", bytes)
+        put(self, "max_bytes", max_bytes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a report does not change: {name} cannot be set")
+
+    def __repr__(self) -> str:
+        return f"<TierReport {self.name}: {self.hits} hits, {self.misses} misses>"
+
+    name: str
+    hits: int
+    misses: int
+    errors: int
+    entries: int | None
+    bytes: int | None
+    max_bytes: int | None
+
+    @property
+    def ratio(self) -> float:
+        """Hits for each look-up, 0 to 1; 0 where nothing was looked up."""
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else 0.0
+
+
+_SUMS = (
+    "stale",
+    "shared",
+    "loads",
+    "load_errors",
+    "load_seconds",
+    "uncopyable",
+    "oversize",
+    "evicted",
+    "expired",
+    "invalidated",
+)
+"""Counters that a report adds up under their own names."""
+
+
+class Report:
+    """What a cache did since it was made; ``print()`` it.
+
+    Every request is one of: a hit, `stale`, `shared`, a load, or nothing found. Numbers are counts;
+    `load_seconds` is seconds; `causes` says why memory had no answer.
+    """
+
+    __slots__ = (*_SUMS, "causes", "functions", "tiers")
+
+    tiers: tuple[TierReport, ...]
+    causes: Mapping[str, int]
+    """Misses of memory by cause: first touch, expired, evicted, invalidated, error, unknown."""
+    functions: Mapping[str, tuple[int, int]]
+    """Hits and loads by function; the explicit keys under that name."""
+    stale: int
+    shared: int
+    loads: int
+    load_errors: int
+    load_seconds: float
+    uncopyable: int
+    oversize: int
+    evicted: int
+    expired: int
+    invalidated: int
+
+    def __init__(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a report does not change: {name} cannot be set")
+
+    @property
+    def hits(self) -> int:
+        """Requests that a tier answered with a fresh value."""
+        return sum(tier.hits for tier in self.tiers)
+
+    @property
+    def misses(self) -> int:
+        """Requests that memory did not answer."""
+        return self.tiers[0].misses
+
+    @property
+    def requests(self) -> int:
+        """All look-ups of memory."""
+        return self.tiers[0].hits + self.tiers[0].misses
+
+    @property
+    def hit_ratio(self) -> float:
+        """Requests answered without a load, 0 to 1; 0 where there were none."""
+        answered = self.hits + self.stale + self.shared
+        return min(1.0, answered / self.requests) if self.requests else 0.0
+
+    def __repr__(self) -> str:
+        return f"<orc statistics: {self.requests} requests, {self.hit_ratio:.1%} without a load>"
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def report(books: Iterable[Counters], memory: Memory, shared_tiers: Iterable[str] = ()) -> Report:
+    """Add up counters into a report. Called by ``Cache.stats``."""
+    books = list(books)
+    sums: dict[str, float] = {name: sum(getattr(book, name) for book in books) for name in _SUMS}
+    causes: dict[str, int] = {}
+    functions: dict[str, tuple[int, int]] = {}
+    hits = 0
+    for book in books:
+        own = book.hits.value()
+        hits += own
+        for cause, count in list(book.causes.items()):
+            causes[cause] = causes.get(cause, 0) + count
+        if own or book.loads:
+            before = functions.get(book.name, (0, 0))
+            functions[book.name] = (before[0] + own, before[1] + book.loads)
+    tiers = [
+        TierReport(
+            "memory", hits, sum(causes.values()), 0, memory.items, memory.used_bytes, memory.max_bytes
+        )
+    ]
+    for name in shared_tiers:
+        of_tier = [sum(b.answers(kind, name) for b in books) for kind in ("hits", "misses", "errors")]
+        tiers.append(TierReport(name, *of_tier))
+    ordered = dict(sorted(causes.items(), key=lambda item: -item[1]))
+    return Report(tiers=tuple(tiers), causes=ordered, functions=functions, **sums)
+
+
+def human_bytes(count: int) -> str:
+    """Write a number of bytes for a person."""
+    size = float(count)
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:  # noqa: PLR2004 - bytes in a kilobyte
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"
+
+
+def _lines(report: Report) -> list[str]:
+    lines = [
+        f"{report.requests:,} requests, {report.hit_ratio:.1%} of them answered without a load",
+        "",
+        f"{'tier':<10}{'hits':>12}{'misses':>12}{'ratio':>9}{'errors':>9}{'entries':>10}  size",
+    ]
+    for tier in report.tiers:
+        entries = "" if tier.entries is None else f"{tier.entries:,}"
+        size = "" if tier.bytes is None or tier.max_bytes is None else (
+            f"{human_bytes(tier.bytes)} of {human_bytes(tier.max_bytes)}"
+        )
+        lines.append(
+            f"{tier.name:<10}{tier.hits:>12,}{tier.misses:>12,}{tier.ratio:>9.1%}{tier.errors:>9,}"
+            f"{entries:>10}  {size}".rstrip()
+        )
+    mean = report.load_seconds / report.loads if report.loads else 0.0
+    lines += [
+        "",
+        _counts("misses", report.causes),
+        _counts("loads", {
+            f"of {mean * 1000:,.1f} ms on average": report.loads, "failed": report.load_errors,
+        }),
+        _counts("answers", {"stale": report.stale, "shared with another call": report.shared}),
+        _counts("left", {
+            "evicted": report.evicted, "expired": report.expired, "invalidated": report.invalidated,
+        }),
+        _counts("not stored", {
+            "no copy can be made": report.uncopyable, "too large": report.oversize,
+        }),
+    ]
+    return lines
+
+
+def _counts(label: str, counts: Mapping[str, int]) -> str:
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "none"
+    return f"{label:<12}{told}"

@@ -1,0 +1,262 @@
+"""Who leaves memory next: LRU, S3-FIFO, or a class of cachetools.
+
+A policy is told of copies that come (``admit``), of hits in the order in which they happened
+(``touch``), and of copies that leave for another reason (``forget``); asked for a ``victim``, it
+names one and forgets it. It is called under the lock of the memory tier, so it knows no threads.
+Hits are told in batches: the path of a hit only notes them.
+
+What a policy has to remember of a copy it keeps in the copy's own ``rank``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from orc.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, MutableMapping, Reversible, Sequence
+    from typing import Any, Protocol
+
+    class Ranked(Protocol):
+        """What a policy sees of a copy."""
+
+        rank: int
+        weight: int
+
+        @property
+        def identity(self) -> Hashable:
+            """Equal for two copies of one key."""
+
+    class Policy(Protocol):
+        """Who leaves next."""
+
+        def admit(self, copy: Any, /) -> None: ...
+        def touch(self, copies: Sequence[Any], /) -> None: ...
+        def forget(self, copy: Any, /) -> None: ...
+        def victim(self) -> Any: ...
+
+
+DEAD = -1
+"""The rank of a copy that its policy has forgotten. Its places in queues are skipped."""
+
+
+class LRU:
+    """Least recently used first, exactly.
+
+    One queue holds the history of uses, oldest first, and a copy's rank counts its places in it. A
+    copy whose *last* place comes to the head has not been used since: it is the victim. A hit costs
+    a fraction of an append and an entry one pointer, where a linked list would cost ten times the
+    memory. Uses are not ranked before somebody has to leave.
+    """
+
+    BATCH = 4096
+
+    __slots__ = ("_living", "_recent", "_recent_bound", "_uses")
+
+    def __init__(self) -> None:
+        self._uses: deque[Ranked] = deque()
+        self._recent: list[Ranked] = []
+        self._recent_bound = self.BATCH
+        self._living = 0
+
+    def admit(self, copy: Ranked) -> None:
+        copy.rank = 0
+        self._living += 1
+        self._recent.append(copy)
+        self._shorten_recent()
+
+    def touch(self, copies: Sequence[Ranked]) -> None:
+        self._recent += copies
+        self._shorten_recent()
+
+    def forget(self, copy: Ranked) -> None:
+        copy.rank = DEAD
+        self._living -= 1
+
+    def victim(self) -> Ranked:
+        self._rank_recent()
+        while True:
+            copy = self._uses.popleft()
+            if copy.rank == 1:
+                copy.rank = DEAD
+                self._living -= 1
+                return copy
+            if copy.rank != DEAD:
+                copy.rank -= 1
+
+    def _shorten_recent(self) -> None:
+        if len(self._recent) > self._recent_bound:
+            self._recent = _latest_uses(self._recent)
+            self._recent_bound = 2 * len(self._recent) + self.BATCH
+
+    def _rank_recent(self) -> None:
+        append = self._uses.append
+        for copy in _latest_uses(self._recent) if len(self._recent) > 1 else self._recent:
+            if copy.rank != DEAD:
+                copy.rank += 1
+                append(copy)
+        self._recent.clear()
+        # At most two places for each copy: the cost is spread over the uses that made them.
+        if len(self._uses) > 2 * self._living + self.BATCH:
+            latest = _latest_uses(self._uses)
+            for copy in latest:
+                copy.rank = 1
+            self._uses = deque(latest)
+
+
+def _latest_uses(uses: Reversible[Ranked]) -> list[Ranked]:
+    """Keep of several uses of one copy the last, and none of the dead."""
+    latest = [copy for copy in dict.fromkeys(reversed(uses)) if copy.rank != DEAD]
+    latest.reverse()
+    return latest
+
+
+class _Fifo:
+    """A queue of copies that knows its weight in bytes, and skips copies that died inside it."""
+
+    __slots__ = ("_copies", "living", "weight")
+
+    def __init__(self) -> None:
+        self._copies: deque[Ranked] = deque()
+        self.weight = 0
+        self.living = 0
+
+    def push(self, copy: Ranked) -> None:
+        self._copies.append(copy)
+        self.weight += copy.weight
+        self.living += 1
+
+    def pop(self) -> Ranked:
+        copy = self._copies.popleft()
+        while copy.rank == DEAD:
+            copy = self._copies.popleft()
+        self.lose(copy)
+        return copy
+
+    def lose(self, copy: Ranked) -> None:
+        self.weight -= copy.weight
+        self.living -= 1
+        if len(self._copies) > 2 * self.living + 64:
+            self._copies = deque(copy for copy in self._copies if copy.rank != DEAD)
+
+
+class S3FIFO:
+    """Small and main queue, with a memory of who left the small one (Yang et al., SOSP 2023).
+
+    New copies enter the small queue, a tenth of the whole. At its end, one that was used more than
+    once since it came moves to the main queue, and any other leaves, its key remembered in the
+    ghost queue; a key that comes back from there enters the main queue. At the end of the main
+    queue, one that was used goes round again with one use less. A scan of keys that are asked for
+    once only passes through the tenth, and the rest stays.
+    """
+
+    SMALL_SHARE = 0.1
+    MOST_USES = 3
+    IN_MAIN = 4  # added to the uses, which are 0 to 3, in the rank of a copy in the main queue
+
+    __slots__ = ("_ghosts", "_main", "_small")
+
+    def __init__(self) -> None:
+        self._small = _Fifo()
+        self._main = _Fifo()
+        self._ghosts: OrderedDict[int, None] = OrderedDict()
+
+    def admit(self, copy: Ranked) -> None:
+        ghost = hash(copy.identity)
+        if ghost in self._ghosts:
+            del self._ghosts[ghost]
+            copy.rank = self.IN_MAIN
+            self._main.push(copy)
+        else:
+            copy.rank = 0
+            self._small.push(copy)
+
+    def touch(self, copies: Sequence[Ranked]) -> None:
+        for copy in copies:
+            if copy.rank != DEAD and copy.rank % self.IN_MAIN < self.MOST_USES:
+                copy.rank += 1
+
+    def forget(self, copy: Ranked) -> None:
+        queue = self._main if copy.rank >= self.IN_MAIN else self._small
+        copy.rank = DEAD
+        queue.lose(copy)
+
+    def victim(self) -> Ranked:
+        small, main = self._small, self._main
+        while True:
+            if small.weight >= self.SMALL_SHARE * (small.weight + main.weight):
+                copy = small.pop()
+                if copy.rank <= 1:
+                    self._remember(copy)
+                    break
+                copy.rank = self.IN_MAIN
+            else:
+                copy = main.pop()
+                if copy.rank == self.IN_MAIN:
+                    break
+                copy.rank -= 1
+            main.push(copy)
+        copy.rank = DEAD
+        return copy
+
+    def _remember(self, copy: Ranked) -> None:
+        # As many ghosts as there are copies in the main queue, as in the paper.
+        self._ghosts[hash(copy.identity)] = None
+        while len(self._ghosts) > max(self._main.living, 16):
+            self._ghosts.popitem(last=False)
+
+
+class Foreign:
+    """A cachetools class (``LFUCache``, ``FIFOCache``, ``RRCache``, your own) as a policy.
+
+    It is given no bound of its own, and asked by ``popitem()`` who leaves: the budgets are the
+    memory tier's.
+    """
+
+    __slots__ = ("_order",)
+
+    def __init__(self, cache_class: Any) -> None:
+        self._order: MutableMapping[Ranked, None] = cache_class(float("inf"))
+
+    def admit(self, copy: Ranked) -> None:
+        copy.rank = 0
+        self._order[copy] = None
+
+    def touch(self, copies: Sequence[Ranked]) -> None:
+        for copy in copies:
+            if copy.rank != DEAD:
+                self._order[copy]  # noqa: B018 - cachetools takes a look-up for a use
+
+    def forget(self, copy: Ranked) -> None:
+        copy.rank = DEAD
+        self._order.pop(copy, None)
+
+    def victim(self) -> Ranked:
+        copy, _ = self._order.popitem()
+        copy.rank = DEAD
+        return copy
+
+
+NAMED: dict[str, type[LRU | S3FIFO]] = {"lru": LRU, "s3fifo": S3FIFO}
+
+
+def policy(name_or_class: object) -> Policy:
+    """Make a policy: ``"lru"``, ``"s3fifo"``, or a cachetools class without a TTL of its own.
+
+    Raises ``ConfigError`` for anything else, and for ``TTLCache`` and ``TLRUCache``: entries have
+    their expiry from ORC, by two clocks.
+    """
+    if isinstance(name_or_class, str) and name_or_class.lower() in NAMED:
+        return NAMED[name_or_class.lower()]()
+    if isinstance(name_or_class, type) and hasattr(name_or_class, "popitem"):
+        if hasattr(name_or_class, "expire"):
+            raise ConfigError(
+                f"policy={name_or_class.__name__} has a time to live of its own, and entries have "
+                "one from ORC: use LRUCache, LFUCache, FIFOCache or RRCache, and ttl="
+            )
+        return Foreign(name_or_class)
+    raise ConfigError(
+        f"policy is {name_or_class!r}: use 'lru', 's3fifo', or a class of cachetools"
+    )

@@ -1,0 +1,383 @@
+"""The memory tier: objects in this process, within a budget of bytes and of items.
+
+Consistency   this process only; the copies of other containers are not seen.
+Freeze        survives, and nothing runs meanwhile: there is no thread, no timer.
+Cold start    empty.
+Cost          a hit reads one dictionary without a lock; a write takes the tier's lock.
+Limits        10 % of the function's memory, unless told otherwise; one value a tenth of that.
+
+Many caches share one ``Memory`` and its budget. Each function and each partition has a ``Space`` in
+it: an index of its own, so that a key of one is never a key of another.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+from collections import deque
+
+from orc.errors import ConfigError
+from orc.tiers.eviction import DEAD, policy
+from orc.tiers.footprints import EVICTED, EXPIRED, INVALIDATED, Footprints
+from orc.tiers.sizes import weigh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Protocol
+
+    from orc.model.tags import Snapshot
+
+    class Ledger(Protocol):
+        """Where a space counts what the tier does to its entries; written under its lock."""
+
+        evicted: int
+        expired: int
+        invalidated: int
+        oversize: int
+
+    class Voidable(Protocol):
+        """A load that may be overtaken by a write of its key."""
+
+        @property
+        def void(self) -> bool: ...
+
+
+DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+"""Bytes, where nobody says otherwise and the size of the function is not known."""
+
+LARGEST_VALUE = 0.1
+"""The share of the budget that one entry may take."""
+
+ENTRY_BYTES = 288
+"""What an entry costs beside its key and value: its copy and its places in index and queue."""
+
+SPACE_BYTES = 512
+"""What a space costs while it holds anything."""
+
+NEVER = float("-inf")
+NO_RETRY = (NEVER, NEVER)
+
+
+class Copy:
+    """One value in memory, with the instants until which a hit may trust it.
+
+    Readers take no lock. A copy is complete before it is published in the index; what leaves has
+    its trust taken away *before* its value, and readers take the value *before* they compare the
+    trust: so none of them can be given half of a change.
+    """
+
+    __slots__ = (
+        "created_at",
+        "fresh_until",
+        "key",
+        "mono_until",
+        "rank",
+        "retry",
+        "space",
+        "thaw",
+        "value",
+        "versions",
+        "wall_until",
+        "weight",
+    )
+
+    created_at: float
+    """Start of the load: seconds, wall clock."""
+    fresh_until: float
+    """End of freshness: seconds, wall clock; not before `wall_until`."""
+    key: Hashable
+    mono_until: float
+    """End of trust: seconds, monotonic clock."""
+    rank: int
+    """What the eviction policy remembers of this copy."""
+    retry: tuple[float, float]
+    """After a failed refresh: when to ask the origin again (wall, monotonic seconds)."""
+    space: Space
+    thaw: Callable[[object], object] | None
+    """Makes what a reader gets of the value; none if the value itself can be shared."""
+    value: object
+    versions: Snapshot
+    wall_until: float
+    """End of trust: seconds, wall clock."""
+    weight: int
+    """Bytes that it counts in the budget."""
+
+    @property
+    def identity(self) -> tuple[int, Hashable]:
+        """Tell the key apart from the same key in another space."""
+        return self.space.serial, self.key
+
+    @property
+    def mono_fresh_until(self) -> float:
+        """End of freshness: seconds, monotonic clock."""
+        return self.mono_until + (self.fresh_until - self.wall_until)
+
+
+class Space:
+    """The entries of one function, or of one partition's explicit keys, in a memory tier.
+
+    Made by ``Memory.space``. Lives as long as somebody reads it, or it holds an entry.
+    """
+
+    __slots__ = ("__weakref__", "index", "items", "ledger", "memory", "serial", "wall")
+
+    def __init__(
+        self, memory: Memory, serial: int, ledger: Ledger, wall: Callable[[], float]
+    ) -> None:
+        self.memory = memory
+        self.serial = serial
+        self.ledger = ledger
+        self.wall = wall
+        self.index: dict[Hashable, Copy] = {}
+        self.items = 0
+
+    def put(  # noqa: PLR0913 - a copy is made in one step, so that no half of one is ever seen
+        self,
+        key: Hashable,
+        value: object,
+        thaw: Callable[[object], object] | None,
+        *,
+        trust: tuple[float, float],
+        created_at: float,
+        fresh_until: float,
+        versions: Snapshot = (),
+        flight: Voidable | None = None,
+    ) -> bool:
+        """Store a value that is ready to be shared or thawed; tell whether it was stored.
+
+        `trust` holds the ends of trust on the wall and on the monotonic clock, in seconds. Refused
+        is what is too large, and what was there under the key is gone all the same. Refused is the
+        fill of a `flight` that is void: the key was written or deleted while it was under way.
+        """
+        copy = Copy()
+        copy.space = self
+        copy.key = key
+        copy.value = value
+        copy.thaw = thaw
+        copy.wall_until, copy.mono_until = trust
+        copy.created_at = created_at
+        copy.fresh_until = fresh_until
+        copy.versions = versions
+        copy.retry = NO_RETRY
+        copy.rank = DEAD
+        copy.weight = ENTRY_BYTES + weigh(key, value)
+        return self.memory.admit(copy, flight)
+
+    def remove(self, key: Hashable, *, expired: bool = False) -> bool:
+        """Drop an entry; tell whether there was one."""
+        copy = self.index.get(key)
+        if copy is None:
+            return False
+        return self.memory.dismiss(copy, EXPIRED if expired else INVALIDATED)
+
+    def clear(self) -> None:
+        """Drop every entry of this space."""
+        self.memory.empty(self)
+
+    def why_missing(self, key: Hashable) -> str:
+        """Name the cause of a miss of a key that is not in the index."""
+        return self.memory.footprints.why_missing(hash((self.serial, key)))
+
+
+class Memory:
+    """A memory tier and its budget, for one cache or for several.
+
+    ``max_bytes`` and ``max_items`` bound all entries together; ``max_bytes`` is a tenth of the
+    function's memory on Lambda and 64 MB elsewhere unless given. ``policy`` is ``"lru"``,
+    ``"s3fifo"`` or a class of cachetools. An entry larger than ``max_value_bytes``, a tenth of
+    ``max_bytes`` unless given, is not stored, and counted as ``oversize``.
+
+    Safe for any number of threads. Raises ``ConfigError`` for a size that is not a positive int.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_items: int | None = None,
+        max_bytes: int | None = None,
+        max_value_bytes: int | None = None,
+        policy: object = "lru",
+    ) -> None:
+        for name, size in (
+            ("max_items", max_items),
+            ("max_bytes", max_bytes),
+            ("max_value_bytes", max_value_bytes),
+        ):
+            if size is not None and (type(size) is not int or size < 1):
+                raise ConfigError(f"Memory({name}={size!r}): give a positive int, or leave it out")
+        self.max_items = max_items
+        self._max_bytes = max_bytes
+        self._max_value_bytes = max_value_bytes
+        self.policy = policy if isinstance(policy, str) else getattr(policy, "__name__", "?")
+        self._policy = _policy(policy)
+        self._log: list[Copy] = []
+        self.record = self._log.append
+        """Note a hit of a copy. Takes no lock, and is C: the path of a hit calls it."""
+        self._lock = RLock()
+        self._busy = False
+        self._orphans: deque[tuple[Copy, int]] = deque()
+        self._spaces_made = 0
+        self.items = 0
+        """Entries held."""
+        self._entry_bytes = 0
+        self._resize(max_bytes or DEFAULT_MAX_BYTES)
+
+    def __repr__(self) -> str:
+        return (
+            f"<orc.Memory {self.policy}: {self.items} entries, {self.used_bytes} of "
+            f"{self.max_bytes} bytes>"
+        )
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes that entries and the tier's own records take of the budget."""
+        return self._entry_bytes + self.footprints.size
+
+    def default_to(self, max_bytes: int) -> None:
+        """Set the budget in bytes, unless it was given to the constructor."""
+        if self._max_bytes is None:
+            with self._lock:
+                self._resize(max_bytes)
+
+    def space(self, ledger: Ledger, wall: Callable[[], float]) -> Space:
+        """Make an empty space, whose ledger counts what happens to its entries."""
+        with self._lock:
+            self._spaces_made += 1
+            return Space(self, self._spaces_made, ledger, wall)
+
+    def settle(self) -> None:
+        """Tell the policy of the hits noted so far. Does nothing if another thread is at it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._busy:
+                    self._drain()
+            finally:
+                self._lock.release()
+
+    def admit(self, copy: Copy, flight: Voidable | None = None) -> bool:
+        """Put a new copy in the place of the one under its key; tell whether it was stored."""
+        fits = copy.weight <= self.max_value_bytes
+        garbage: list[object] = []  # let go after the lock: a value may run code when it goes
+        with self._lock:
+            # Under the lock: whoever voids a flight removes the entry only afterwards, so either
+            # this fill sees the void, or that removal sees this fill.
+            if flight is not None and flight.void:
+                return False
+            old = copy.space.index.get(copy.key)
+            if old is not None:
+                self._take_out(old, INVALIDATED, garbage)
+            if not fits:
+                copy.space.ledger.oversize += 1
+            # Busy means that a finaliser runs inside this very thread's change: to store is never
+            # owed, while to remove is, and is put off to the end of that change.
+            if not fits or self._busy:
+                return False
+            self._busy = True
+            try:
+                self._make_room(copy, garbage)
+                if not copy.space.items:
+                    self._entry_bytes += SPACE_BYTES
+                copy.space.items += 1
+                self.items += 1
+                self._entry_bytes += copy.weight
+                self._policy.admit(copy)
+                self.footprints.record(hash(copy.identity), INVALIDATED)
+                copy.space.index[copy.key] = copy
+            finally:
+                self._end_change(garbage)
+        return True
+
+    def dismiss(self, copy: Copy, cause: int) -> bool:
+        """Drop a copy for a cause of ``orc.tiers.footprints``; tell whether it was still there."""
+        garbage: list[object] = []
+        with self._lock:
+            return self._take_out(copy, cause, garbage)
+
+    def empty(self, space: Space) -> None:
+        """Drop all copies of a space."""
+        garbage: list[object] = []
+        with self._lock:
+            for copy in list(space.index.values()):
+                self._take_out(copy, INVALIDATED, garbage)
+
+    # Everything below is called with the lock held.
+
+    def _resize(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        # One byte in a hundred tells why a key is missing.
+        self.footprints = Footprints(max_bytes // 100)
+        self._room = max_bytes - self.footprints.size - SPACE_BYTES
+        largest = self._max_value_bytes or int(max_bytes * LARGEST_VALUE)
+        self.max_value_bytes = max(0, min(largest, self._room))
+
+    def _drain(self) -> None:
+        # Two steps, each whole under the interpreter's lock: what other threads note in between
+        # stands behind what is taken.
+        batch = self._log[:]
+        del self._log[: len(batch)]
+        if batch:
+            self._policy.touch(batch)
+
+    def _make_room(self, copy: Copy, garbage: list[object]) -> None:
+        room = self._room - copy.weight
+        most = self.max_items
+        if self._entry_bytes <= room and (most is None or self.items < most):
+            if len(self._log) > _LONG_LOG:
+                self._drain()
+            return
+        self._drain()
+        while self.items and (
+            self._entry_bytes > room or (most is not None and self.items >= most)
+        ):
+            victim: Copy = self._policy.victim()
+            expired = victim.space.wall() >= victim.fresh_until
+            self._let_go(victim, EXPIRED if expired else EVICTED, garbage)
+
+    def _take_out(self, copy: Copy, cause: int, garbage: list[object]) -> bool:
+        if copy.space.index.get(copy.key) is not copy:
+            return False
+        if self._busy:
+            copy.wall_until = NEVER
+            del copy.space.index[copy.key]
+            self._orphans.append((copy, cause))
+            return True
+        self._busy = True
+        try:
+            self._policy.forget(copy)
+            self._let_go(copy, cause, garbage)
+        finally:
+            self._end_change(garbage)
+        return True
+
+    def _let_go(self, copy: Copy, cause: int, garbage: list[object]) -> None:
+        space = copy.space
+        copy.wall_until = NEVER
+        if space.index.get(copy.key) is copy:
+            del space.index[copy.key]
+        space.items -= 1
+        self.items -= 1
+        self._entry_bytes -= copy.weight
+        if not space.items:
+            self._entry_bytes -= SPACE_BYTES
+        self.footprints.record(hash(copy.identity), cause)
+        if cause == EVICTED:
+            space.ledger.evicted += 1
+        elif cause == EXPIRED:
+            space.ledger.expired += 1
+        else:
+            space.ledger.invalidated += 1
+        garbage.append((copy.value, copy.thaw, copy.key, copy.versions))
+        copy.value = copy.thaw = copy.key = None
+        copy.versions = ()
+
+    def _end_change(self, garbage: list[object]) -> None:
+        while self._orphans:
+            copy, cause = self._orphans.popleft()
+            if copy.rank != DEAD:
+                self._policy.forget(copy)
+                self._let_go(copy, cause, garbage)
+        self._busy = False
+
+
+_LONG_LOG = 1024
+_policy = policy
