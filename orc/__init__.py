@@ -31,7 +31,7 @@ _PLACES = {
     "testing": "orc.testing",
 }
 
-__all__ = (  # noqa: PLE0604 - every name of the table, and the two modules among them
+__all__ = (
     "MISSING",
     "Cache",
     "Memory",

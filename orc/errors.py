@@ -3,15 +3,15 @@
 ::
 
     OrcError
-    ├── ConfigError             (ValueError)    an argument or an ORC_* variable is not allowed
-    ├── UnkeyableError          (TypeError)     a key, or an argument of a call, cannot be part of a key
-    ├── UncacheableError        (TypeError)     the value can be used once only: a coroutine, a generator
-    │   └── UncopyableError                     the value has no copy: a client, a lock (``strict=True``)
-    ├── PartitionError          (ValueError)    a partition was asked for without a tenant
-    ├── RecursiveLoadError      (RuntimeError)  a loader asked for the very key it is loading
-    └── SourceUnavailable                       yours to raise in a loader: "the origin cannot be reached"
+    ├── ConfigError         (ValueError)    an argument or an ORC_* variable is not allowed
+    ├── UnkeyableError      (TypeError)     a key, or an argument of a call, cannot be in a key
+    ├── UncacheableError    (TypeError)     the value can be used only once, as a coroutine
+    │   └── UncopyableError                 the value has no copy, as a lock (``strict=True``)
+    ├── PartitionError      (ValueError)    a partition was asked for without a tenant
+    ├── RecursiveLoadError  (RuntimeError)  a loader asked for the very key it is loading
+    └── SourceUnavailable                   yours to raise: "the origin cannot be reached"
 
-    OrcWarning                  (UserWarning)   said once for each cause
+    OrcWarning              (UserWarning)   said once for each cause
 
 Each also derives from the built-in error that a caller would catch without knowing ORC. What a
 loader raises reaches the caller as it is, and is never wrapped.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orc.config.assemble import assemble, stale_errors
-from orc.config.settings import checked
+from orc.config.settings import checked, checked_text
 from orc.engine.decorator import decorate, title_of
 from orc.engine.drivers import arun, run
 from orc.engine.gate import BYPASS, DISABLED
@@ -67,7 +67,7 @@ class Cache:
         ttl: Ttl | Missing = MISSING,
         memory_ttl: Seconds | Missing = MISSING,
         jitter: float | Missing = MISSING,
-        stale_if_error: Seconds | None | Missing = MISSING,
+        stale_if_error: Seconds | Missing | None = MISSING,
         stale_while_revalidate: Seconds | Missing = MISSING,
         stale_on: type[BaseException] | StaleOn | None = None,
         backoff: Seconds | Missing = MISSING,
@@ -139,7 +139,7 @@ class Cache:
         self,
         key: str,
         loader: Callable[[], R],
-        ttl: Seconds | None | Missing = MISSING,
+        ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
     ) -> R:
         """Return the value of a key, calling `loader` for it if there is none.
@@ -151,25 +151,27 @@ class Cache:
         value = self._trusted(key, ttl)
         if value is not MISSING:
             return value  # type: ignore[return-value]
+        plan = self._loading(key, loader, ttl, tags)
         if self._gate.mode == DISABLED:
             return loader()
-        return run(self._loading(key, loader, ttl, tags), self._core.flights)  # type: ignore[no-any-return]
+        return run(plan, self._core.flights)  # type: ignore[no-any-return]
 
     async def aget_or_set(
         self,
         key: str,
         loader: Callable[[], Awaitable[R]] | Callable[[], R],
-        ttl: Seconds | None | Missing = MISSING,
+        ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
     ) -> R:
         """Do as :meth:`get_or_set`, in a coroutine; `loader` may be ``async def`` or ``def``."""
         value = self._trusted(key, ttl)
         if value is not MISSING:
             return value  # type: ignore[return-value]
+        plan = self._loading(key, loader, ttl, tags)
         if self._gate.mode == DISABLED:
             loaded: Any = loader()
             return await loaded if hasattr(type(loaded), "__await__") else loaded  # type: ignore[no-any-return]
-        return await arun(self._loading(key, loader, ttl, tags), self._core.flights)  # type: ignore[no-any-return]
+        return await arun(plan, self._core.flights)  # type: ignore[no-any-return]
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -177,10 +179,10 @@ class Cache:
         self,
         key: str,
         value: object,
-        ttl: Seconds | None | Missing = MISSING,
+        ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
-        """Store a value. ``ttl=None``: until evicted; 0: not stored, and nothing left under the key.
+        """Store a value. ``ttl=None``: until evicted. 0: nothing is stored, or left, under the key.
 
         A value of which no copy can be made is not stored either, and counted.
         """
@@ -190,7 +192,7 @@ class Cache:
         self,
         key: str,
         value: object,
-        ttl: Seconds | None | Missing = MISSING,
+        ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Do as :meth:`set`, in a coroutine."""
@@ -199,7 +201,7 @@ class Cache:
     def set_many(
         self,
         values: Mapping[str, object],
-        ttl: Seconds | None | Missing = MISSING,
+        ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Store several values."""
@@ -208,14 +210,14 @@ class Cache:
     async def aset_many(
         self,
         values: Mapping[str, object],
-        ttl: Seconds | None | Missing = MISSING,
+        ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Do as :meth:`set_many`, in a coroutine."""
         await arun(self._writing(values, ttl, tags), self._core.flights)
 
     def delete(self, key: str) -> bool:
-        """Remove a key; tell whether memory had it. A load of it that is under way is not stored."""
+        """Remove a key; tell whether memory had it. A running load of it is not stored."""
         return self.delete_many((key,)) == 1
 
     async def adelete(self, key: str) -> bool:
@@ -257,9 +259,7 @@ class Cache:
     if TYPE_CHECKING:
 
         @overload
-        def cached(
-            self, function: Callable[P, Coroutine[Any, Any, R]], /
-        ) -> AsyncCached[P, R]: ...
+        def cached(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
         @overload
         def cached(self, function: Callable[P, R], /) -> Cached[P, R]: ...
         @overload
@@ -271,7 +271,7 @@ class Cache:
             tags: str | Sequence[str] = ...,
             ignore: str | Sequence[str] = ...,
             cache_if: Callable[[Any], object] | None = ...,
-            stale_if_error: Seconds | None | Missing = ...,
+            stale_if_error: Seconds | Missing | None = ...,
             stale_while_revalidate: Seconds | Missing = ...,
             stale_on: type[BaseException] | StaleOn | None = ...,
             isolation: str | Missing = ...,
@@ -289,7 +289,7 @@ class Cache:
         tags: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
         cache_if: Callable[[Any], object] | None = None,
-        stale_if_error: Seconds | None | Missing = MISSING,
+        stale_if_error: Seconds | Missing | None = MISSING,
         stale_while_revalidate: Seconds | Missing = MISSING,
         stale_on: type[BaseException] | StaleOn | None = None,
         isolation: str | Missing = MISSING,
@@ -338,8 +338,8 @@ class Cache:
                 title_of(function),
                 self._partition,
                 terms,
-                namespace=None if namespace is MISSING else checked("namespace", namespace),
-                version=None if version is MISSING else checked("version", version),
+                namespace=None if namespace is MISSING else checked_text("namespace", namespace),
+                version=None if version is MISSING else checked_text("version", version),
             )
             return decorate(function, keyspace, key=key, tags=tags, ignore=ignore)
 
@@ -352,12 +352,18 @@ class Cache:
 
         The tenant becomes a part of each key in each tier; functions decorated with the returned
         cache are of that tenant too. Take it from a *verified* claim, never from a raw header.
-        Cheap enough to call in every request. Raises ``PartitionError`` without a tenant.
+        Cheap enough to call in every request. Raises ``PartitionError`` without a tenant, and on
+        what this method returned.
         """
         if not isinstance(tenant, str) or not tenant:
             raise PartitionError(
                 f"partition({tenant!r}): a tenant is a string that is not empty; without one, "
                 "entries of several tenants would share a place"
+            )
+        if self._partition is not None:
+            raise PartitionError(
+                f"partition({tenant!r}) of partition {self._partition!r}: a partition has no "
+                "partitions; ask the whole cache, or make one name of both"
             )
         part = object.__new__(type(self))
         part._begin(self._core, self._terms, str.__str__(tenant))
@@ -401,7 +407,7 @@ class Cache:
                 if not self._hit() & 1023:
                     self._core.memory.settle()
                 return value
-        except Exception:  # noqa: BLE001 - it happens again on the slow path, and is answered there
+        except Exception:  # noqa: BLE001, S110 - it happens again on the slow path, and is told there
             pass
         return MISSING
 

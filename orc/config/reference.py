@@ -28,7 +28,9 @@ def page() -> str:
     for setting in TABLE:
         default = "none" if setting.default is None else setting.default
         text = str(int(default) if isinstance(default, bool) else default) or "empty"
-        argument = setting.name.removeprefix("memory_") if _of_memory(setting.name) else setting.name
+        argument = (
+            setting.name.removeprefix("memory_") if _of_memory(setting.name) else setting.name
+        )
         owner = "Memory" if _of_memory(setting.name) else "Cache"
         rows.append(
             f"| `{setting.variable}` | `{owner}({argument}=)` | `{text}` | {setting.allowed} "

@@ -38,7 +38,7 @@ class Setting:
 
     __slots__ = ("allowed", "check", "default", "help", "name", "parse", "variable")
 
-    def __init__(  # noqa: PLR0913 - a row has six columns
+    def __init__(  # noqa: PLR0913, PLR0917 - a row has six columns
         self,
         name: str,
         default: object,
@@ -133,6 +133,10 @@ def _text(value: object) -> str:
     return value
 
 
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _isolation(value: object) -> object:
     if value not in ("auto", "share"):
         raise ValueError(value)
@@ -171,42 +175,126 @@ SECONDS = "seconds, 0 or more"
 SIZE = "a positive number of bytes, with a unit if you like (`512kb`, `64mb`), or a share (`10%`)"
 
 TABLE = (
-    Setting("ttl", 300.0, _number, _ttl, f"{SECONDS}, or `none`",
-            "How long a value is fresh. `none`: until evicted. 0: not stored."),
-    Setting("memory_ttl", 60.0, _number, _duration, SECONDS,
-            "How long memory answers for a shared tier behind it; never longer than the ttl."),
-    Setting("jitter", 0.1, float, _share, "a number from 0 up to, not including, 1",
-            "The share of the ttl by which an entry may expire earlier, drawn for each; so "
-            "containers that loaded together do not load again together."),
-    Setting("stale_if_error", None, _number, _optional_duration, f"{SECONDS}, or `none`",
-            "How long after its ttl a value may stand in for an error of the origin. `none`: as "
-            "long as it was fresh, at most 600 s."),
-    Setting("stale_while_revalidate", 0.0, float, _duration, SECONDS,
-            "How long after its ttl a value is served to others while one caller loads anew."),
-    Setting("backoff", 5.0, float, _duration, SECONDS,
-            "How long the origin is left alone after it failed, while a stale value can be served."),
-    Setting("namespace", None, str, _anything, "a string",
-            "What sets this function's keys apart in shared tiers. `AWS_LAMBDA_FUNCTION_NAME` on "
-            "Lambda."),
-    Setting("version", "", str, _text, "a string",
-            "A version of your values, or a build id: entries of another one are not read."),
-    Setting("isolation", "auto", str, _isolation, "`auto` or `share`",
-            "`auto`: what a caller does to a value reaches nobody else. `share`: every caller gets "
-            "the same object."),
-    Setting("strict", False, _switch, _boolean, "a yes or a no (`1`, `0`, `true`, `false`, ...)",
-            "Raise where a value cannot be stored, rather than count it."),
-    Setting("disabled", False, _switch, _boolean, "a yes or a no (`1`, `0`, `true`, `false`, ...)",
-            "Switch the cache off: nothing is read and nothing is stored."),
-    Setting("memory_max_bytes", "10%", _size, _budget, SIZE,
-            "The budget of the memory that caches share if they name none of their own. A share is "
-            "one of the function's memory (elsewhere of 640 MB)."),
-    Setting("memory_max_items", None, _count, _positive, "a positive number, or `none`",
-            "The bound of that memory in entries."),
-    Setting("memory_max_value_bytes", None, size_bytes, _positive,
-            "a positive number of bytes, with a unit if you like",
-            "The largest entry of that memory; a tenth of its budget unless given."),
-    Setting("memory_policy", "lru", str, _anything, "`lru` or `s3fifo`",
-            "Who leaves that memory first."),
+    Setting(
+        "ttl",
+        300.0,
+        _number,
+        _ttl,
+        f"{SECONDS}, or `none`",
+        "How long a value is fresh. `none`: until evicted. 0: not stored.",
+    ),
+    Setting(
+        "memory_ttl",
+        60.0,
+        _number,
+        _duration,
+        SECONDS,
+        "How long memory answers for a shared tier behind it; never longer than the ttl.",
+    ),
+    Setting(
+        "jitter",
+        0.1,
+        float,
+        _share,
+        "a number from 0 up to, not including, 1",
+        "The share of the ttl by which an entry may expire earlier, drawn for each; so "
+        "containers that loaded together do not load again together.",
+    ),
+    Setting(
+        "stale_if_error",
+        None,
+        _number,
+        _optional_duration,
+        f"{SECONDS}, or `none`",
+        "How long after its ttl a value may stand in for an error of the origin. `none`: as "
+        "long as it was fresh, at most 600 s.",
+    ),
+    Setting(
+        "stale_while_revalidate",
+        0.0,
+        float,
+        _duration,
+        SECONDS,
+        "How long after its ttl a value is served to others while one caller loads anew.",
+    ),
+    Setting(
+        "backoff",
+        5.0,
+        float,
+        _duration,
+        SECONDS,
+        "How long the origin is left alone after it failed, while a stale value can be served.",
+    ),
+    Setting(
+        "namespace",
+        None,
+        str,
+        _anything,
+        "a string",
+        "What sets this function's keys apart in shared tiers. `AWS_LAMBDA_FUNCTION_NAME` on "
+        "Lambda.",
+    ),
+    Setting(
+        "version",
+        "",
+        str,
+        _text,
+        "a string",
+        "A version of your values, or a build id: entries of another one are not read.",
+    ),
+    Setting(
+        "isolation",
+        "auto",
+        str,
+        _isolation,
+        "`auto` or `share`",
+        "`auto`: what a caller does to a value reaches nobody else. `share`: every caller gets "
+        "the same object.",
+    ),
+    Setting(
+        "strict",
+        False,
+        _switch,
+        _boolean,
+        "a yes or a no (`1`, `0`, `true`, `false`, ...)",
+        "Raise where a value cannot be stored, rather than count it.",
+    ),
+    Setting(
+        "disabled",
+        False,
+        _switch,
+        _boolean,
+        "a yes or a no (`1`, `0`, `true`, `false`, ...)",
+        "Switch the cache off: nothing is read and nothing is stored.",
+    ),
+    Setting(
+        "memory_max_bytes",
+        "10%",
+        _size,
+        _budget,
+        SIZE,
+        "The budget of the memory that caches share if they name none of their own. A share is "
+        "one of the function's memory (elsewhere of 640 MB).",
+    ),
+    Setting(
+        "memory_max_items",
+        None,
+        _count,
+        _positive,
+        "a positive number, or `none`",
+        "The bound of that memory in entries.",
+    ),
+    Setting(
+        "memory_max_value_bytes",
+        None,
+        size_bytes,
+        _positive,
+        "a positive number of bytes, with a unit if you like",
+        "The largest entry of that memory; a tenth of its budget unless given.",
+    ),
+    Setting(
+        "memory_policy", "lru", str, _anything, "`lru` or `s3fifo`", "Who leaves that memory first."
+    ),
 )
 
 
@@ -238,11 +326,17 @@ class Settings:
         return budget if isinstance(budget, int) else share_of("10%", self.function_bytes)
 
 
-
-
 _BY_NAME = {setting.name: setting for setting in TABLE}
 
 
 def checked(name: str, value: object) -> object:
     """Check one argument as the setting of that name would be."""
     return _BY_NAME[name].value({name: value}, {})
+
+
+def checked_text(name: str, value: object) -> str:
+    """Check one argument that is a string, and not left out."""
+    text = checked(name, value)
+    if not isinstance(text, str):
+        raise ConfigError(f"{name}={value!r} is not allowed: give a string, or leave it out")
+    return text

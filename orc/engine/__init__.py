@@ -1,5 +1,4 @@
-"""Floor 4. The tiered cache, from finished parts: plans of reading and writing, their drivers,
-and the decorator.
+"""Floor 4. The tiered cache: plans of reading and writing, their drivers, and the decorator.
 
 May import: floor 3 and below, but no concrete tier.
 """

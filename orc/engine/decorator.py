@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial, update_wrapper
 
 from orc.engine.drivers import arun, run
-from orc.engine.gate import BYPASS, DISABLED
+from orc.engine.gate import BYPASS, DISABLED, OPEN
 from orc.engine.keyspace import Ask
 from orc.engine.read_plan import read_through
 from orc.engine.template import fields, names_of
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def title_of(function: Callable[..., Any]) -> str:
     """Name a callable: its module and its qualified name."""
     named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{function.__module__}.{named.__qualname__}"
+    # A method of a built-in type has no module, and that of a built-in object may be None.
+    module = getattr(function, "__module__", None) or "builtins"
+    return f"{module}.{named.__qualname__}"
 
 
 def decorate(
@@ -49,7 +51,7 @@ def decorate(
     tags = names_of(tags, "tags")
     for tag in tags:
         fields(tag, parameters.names, f"the tag of {title}")
-    keyed, expression, key_values = _key(parameters, title, key, names_of(ignore, "ignore"))
+    keyed, expression, key_values, made = _key(parameters, title, key, names_of(ignore, "ignore"))
     core = keyspace.core
     cached = CachedFunction(keyspace, title, parameters.names, keyed, tags)
     compiled = compile_wrapper(
@@ -66,7 +68,7 @@ def decorate(
             "settle": core.memory.settle,
             "slow": cached.aslow if parameters.asynchronous else cached.slow,
             "local": local,
-            "key": key,
+            "made": made,
         },
     )
     cached.bind, cached.call, cached.key_values = (
@@ -89,10 +91,11 @@ def _key(
     title: str,
     key: str | Callable[..., Any] | None,
     ignore: tuple[str, ...],
-) -> tuple[tuple[str, ...], str, str]:
+) -> tuple[tuple[str, ...], str, str, list[Callable[..., object]]]:
     """Return the names of what the key is made of, and the expressions that make it.
 
-    The first expression is what the wrapper looks up, the second a tuple of the key's values.
+    The first expression is what the wrapper looks up, the second a tuple of the key's values. The
+    callables are those that the expressions use.
     """
     names = parameters.names
     unknown = [name for name in ignore if name not in names]
@@ -100,23 +103,30 @@ def _key(
         raise ConfigError(f"ignore={unknown[0]!r}: {title} has no such argument, only {names}")
     if key is not None and ignore:
         raise ConfigError(f"{title}: give key= or ignore=, not both")
-    keyed = tuple(name for name in names if name not in ignore)
-    made = ""
+    made: list[Callable[..., object]] = []
     if isinstance(key, str):
+        # Field by field, and not the text: "a:b" and "c" fill "{x}:{y}" as "a" and "b:c" do.
         used = fields(key, names, f"the key of {title}")
-        keyed = tuple(dict.fromkeys(name for name, _ in used))
-        if not all(as_it_is for _, as_it_is in used):
-            made = f"@key.format({', '.join(f'{name}={name}' for name in keyed)})"
+        keyed = tuple(field.label for field in used)
+        values = []
+        for field in used:
+            if field.made is None:
+                values += field.names
+                continue
+            given = ", ".join(f"{n}={n}" if field.keywords else n for n in field.names)
+            values.append(f"@made[{len(made)}]({given})")
+            made.append(field.made)
     elif callable(key):
-        made = f"@key({parameters.forwarding()})"
+        keyed, values, made = ("key",), [f"@made[0]({parameters.forwarding()})"], [key]
     elif key is not None:
         raise ConfigError(f"{title}: key is {key!r}: give a template or a callable")
-    if made:
-        return ("key",), f"@local(({made},))", f"({made},)"
-    key_values = f"({''.join(f'{name}, ' for name in keyed)})"
-    if parameters.varargs in keyed or parameters.varkw in keyed:
-        return keyed, f"@local({key_values})", key_values
-    return keyed, local_key(keyed), key_values
+    else:
+        keyed = tuple(name for name in names if name not in ignore)
+        values = list(keyed)
+    key_values = f"({''.join(f'{value}, ' for value in values)})"
+    if made or parameters.varargs in values or parameters.varkw in values:
+        return keyed, f"@local({key_values})", key_values, made
+    return keyed, local_key(tuple(values)), key_values, made
 
 
 class CachedFunction:
@@ -194,13 +204,17 @@ class CachedFunction:
 
     def refresh(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function whatever is stored, store the result, and return it."""
-        ask = self._ask(self.bind(*args, **kwargs), anew=True)
-        return run(read_through(self._keyspace, ask), self._keyspace.core.flights)
+        values, core = self.bind(*args, **kwargs), self._keyspace.core
+        if core.gate.mode == DISABLED:
+            return self.call(values)
+        return run(read_through(self._keyspace, self._ask(values, anew=True)), core.flights)
 
     async def arefresh(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function whatever is stored, store the result, and return it."""
-        ask = self._ask(self.bind(*args, **kwargs), anew=True)
-        return await arun(read_through(self._keyspace, ask), self._keyspace.core.flights)
+        values, core = self.bind(*args, **kwargs), self._keyspace.core
+        if core.gate.mode == DISABLED:
+            return await self.call(values)
+        return await arun(read_through(self._keyspace, self._ask(values, anew=True)), core.flights)
 
     def invalidate(self, *args: Any, **kwargs: Any) -> None:
         """Drop the result of the call with these arguments; a running call is not stored."""
@@ -211,6 +225,8 @@ class CachedFunction:
     def peek(self, *args: Any, **kwargs: Any) -> Any:
         """Return the fresh result in memory, or ``orc.MISSING``; nothing is called or counted."""
         ask = self._ask(self.bind(*args, **kwargs))
+        if self._keyspace.core.gate.mode != OPEN:
+            return MISSING
         view = self._keyspace.look(ask.key)
         return self._keyspace.open(view) if view.trusted else MISSING
 

@@ -64,9 +64,11 @@ class Passage:
         self._before: list[str] = []
 
     def __enter__(self) -> None:
-        self._before.append(self._gate._mode.get())  # noqa: SLF001 - two halves of one thing
+        before = self._gate._mode.get()  # noqa: SLF001 - two halves of one thing
+        self._before.append(before)
         self._gate._shift(+1)  # noqa: SLF001
-        self._gate._mode.set(self._mode)  # noqa: SLF001
+        # Reading past a cache that is switched off must not switch it on.
+        self._gate._mode.set(DISABLED if before == DISABLED else self._mode)  # noqa: SLF001
 
     def __exit__(self, *exc: object) -> None:
         self._gate._mode.set(self._before.pop())  # noqa: SLF001

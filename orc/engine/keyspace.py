@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orc.tiers.memory import Copy, Space
 
     Kept = tuple[object, Callable[[object], object] | None]
+    """What is stored of a value, and what makes of it what a reader gets."""
 
 
 class Ask:
@@ -80,6 +81,7 @@ class TaggedThaw:
         self.versions = versions
 
     def __call__(self, value: object) -> object:
+        """Raise ``Invalidated``, or thaw."""
         if not valid(self.versions):
             raise Invalidated
         return value if self.thaw is None else self.thaw(value)
@@ -100,7 +102,7 @@ class Keyspace:
         "version",
     )
 
-    def __init__(  # noqa: PLR0913 - made in one place, from finished parts
+    def __init__(  # noqa: PLR0913, PLR0917 - made in one place, from finished parts
         self,
         core: Core,
         space: Space,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from typing import Any
 
     from orc.model.ports import Fill, SharedTier
-    from orc.stampede.single_flight import Flight
+    from orc.stampede.single_flight import Flight, Key
 
     Plan = Generator["Operation", Any, Any]
 
@@ -73,5 +73,5 @@ class Join(Operation):
 
     __slots__ = ("key",)
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, key: Key) -> None:
         self.key = key

@@ -13,9 +13,10 @@ from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-    from orc.engine.keyspace import Ask, Keyspace, Kept
+    from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
     from orc.model.ports import SharedTier
     from orc.stampede.single_flight import Flight, Turn
@@ -224,6 +225,8 @@ def _of_others(keyspace: Keyspace, ask: Ask, flight: Flight) -> object:
     return _thawed(flight.result)
 
 
-def _thawed(kept: Kept) -> object:
+def _thawed(kept: Any) -> object:
+    value: object
+    thaw: Callable[[object], object] | None
     value, thaw = kept
     return value if thaw is None else thaw(value)

@@ -6,38 +6,103 @@ from orc.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
-def fields(template: str, names: Sequence[str], what: str) -> tuple[tuple[str, bool], ...]:
-    """List the arguments that a template uses, each with whether it is used as it is.
+class Field:
+    """One field of a template.
 
-    ``{user}`` uses the argument as it is; ``{user.id}``, ``{user[id]}``, ``{user!r}`` and
-    ``{price:.2f}`` make something else of it. Raises ``ConfigError``, naming `what`, for a template
-    that cannot be read, and for a field that is no argument's name.
+    `names` are the arguments that it uses. With `made` they are given to it, in the manner of
+    `keywords` or by position, and make what the field stands for; without, that is the argument.
     """
+
+    __slots__ = ("keywords", "label", "made", "names")
+
+    def __init__(
+        self,
+        label: str,
+        names: tuple[str, ...],
+        made: Callable[..., object] | None,
+        *,
+        keywords: bool,
+    ) -> None:
+        self.label = label
+        self.names = names
+        self.made = made
+        self.keywords = keywords
+
+
+def fields(template: str, names: Sequence[str], what: str) -> tuple[Field, ...]:
+    """List the fields of a template, each once.
+
+    ``{user}`` is the argument, and ``{user.id}`` and ``{user[id]}`` what is found in it, as they
+    are; ``{user!r}`` and ``{price:.2f}`` are texts. Raises ``ConfigError``, naming `what`, for a
+    template that cannot be read, and for a field that is no argument's name.
+    """
+    listed: dict[str, Field] = {}
+    for field, spec, conversion in _parsed(template, template, what):
+        if conversion not in CONVERSIONS:
+            raise ConfigError(
+                f"{what} {template!r} is not a template: !{conversion} is no conversion"
+            )
+        inner = [each[0] for each in _parsed(spec, template, what)]
+        used = tuple(
+            dict.fromkeys(each.partition(".")[0].partition("[")[0] for each in (field, *inner))
+        )
+        for name in used:
+            if name not in names:
+                raise ConfigError(
+                    f"{what} {template!r} names {name!r}, and the arguments are {', '.join(names)}"
+                )
+        label = field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        if spec or conversion:
+            listed[label] = Field(label, used, f"{{{label}}}".format, keywords=True)
+        else:
+            listed[label] = Field(label, used, _finder(field, template, what), keywords=False)
+    return tuple(listed.values())
+
+
+CONVERSIONS = (None, "r", "s", "a")
+
+
+def _parsed(part: str, template: str, what: str) -> list[tuple[str, str, str | None]]:
     import string
 
     try:
-        parsed = list(string.Formatter().parse(template))
+        parsed = list(string.Formatter().parse(part))
     except ValueError as error:
         raise ConfigError(f"{what} {template!r} is not a template: {error}") from error
-    used = []
-    for _, field, spec, conversion in parsed:
-        if field is None:
-            continue
-        name = field.partition(".")[0].partition("[")[0]
-        if name not in names:
-            raise ConfigError(
-                f"{what} {template!r} names {name!r}, and the arguments are {', '.join(names)}"
-            )
-        used.append((name, field == name and not spec and not conversion))
-    return tuple(used)
+    return [
+        (field, spec or "", conversion)
+        for _, field, spec, conversion in parsed
+        if field is not None
+    ]
+
+
+def _finder(field: str, template: str, what: str) -> Callable[[object], object] | None:
+    """Return what finds ``user.id`` or ``user[id]`` in the user; none for ``user``."""
+    from _string import formatter_field_name_split
+    from operator import attrgetter, itemgetter
+
+    try:
+        steps = [
+            attrgetter(key) if is_attribute else itemgetter(key)
+            for is_attribute, key in formatter_field_name_split(field)[1]
+        ]
+    except ValueError as error:
+        raise ConfigError(f"{what} {template!r} is not a template: {error}") from error
+
+    def find(value: object) -> object:
+        for step in steps:
+            value = step(value)
+        return value
+
+    return find if len(steps) > 1 else (steps or [None])[0]
 
 
 def names_of(names: str | Sequence[str], what: str) -> tuple[str, ...]:
     """Return names as a tuple: one string is one name, not a sequence of letters."""
-    listed = (names,) if isinstance(names, str) else tuple(names)
+    listed = (names,) if isinstance(names, str) or not hasattr(names, "__iter__") else tuple(names)
     if not all(isinstance(name, str) for name in listed):
         raise ConfigError(f"{what} is {names!r}: give strings")
     return listed

@@ -66,7 +66,11 @@ class Terms:
         """Seconds for which this value is fresh; 0 for one that is not to be stored."""
         if self.cache_if is not None and not self.cache_if(value):
             return 0.0
-        return ttl_seconds(self.ttl(value), "what ttl(...) returned") if callable(self.ttl) else self.ttl
+        return (
+            ttl_seconds(self.ttl(value), "what ttl(...) returned")
+            if callable(self.ttl)
+            else self.ttl
+        )
 
     def excuses(self, error: BaseException) -> bool:
         """Tell whether a stale value may be served in the place of this error."""

@@ -21,8 +21,8 @@ of wrong calls in its own words, so the compiled body can name them. For
         return slow((item_id, lang))
 
 ``index``, ``monotonic``, ``record`` and ``hit`` are C. Whatever goes wrong on this path (a miss, an
-argument that has no hash, a tag that was invalidated) goes wrong again, with a proper answer, on the
-slow one. The key is that of ``orc.model.key.local``, written out.
+argument that has no hash, a tag that was invalidated) goes wrong again, with a proper answer, on
+the slow one. The key is that of ``orc.model.key.local``, written out.
 """
 
 from __future__ import annotations
@@ -72,7 +72,16 @@ def @key_values(@values):
 class Parameters:
     """The parameters of a callable, as far as calling it and keying its calls needs them."""
 
-    __slots__ = ("asynchronous", "defaults", "keyword", "kwdefaults", "normal", "only", "varargs", "varkw")
+    __slots__ = (
+        "asynchronous",
+        "defaults",
+        "keyword",
+        "kwdefaults",
+        "normal",
+        "only",
+        "varargs",
+        "varkw",
+    )
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.varargs: str | None = None
@@ -179,8 +188,13 @@ def local_key(names: tuple[str, ...]) -> str:
         return "()"
     if len(names) == 1:
         (name,) = names
-        return f"{name} if @type({name}) is @str or @type({name}) is @int else (@type({name}), {name})"
+        return (
+            f"{name} if @type({name}) is @str or @type({name}) is @int else (@type({name}), {name})"
+        )
     return ", ".join([*(f"@type({name})" for name in names), *names])
+
+
+_BUILTINS: dict[str, Any] = {"type": type, "str": str, "int": int, "Exception": Exception}
 
 
 class Compiled:
@@ -207,9 +221,9 @@ def compile_wrapper(
 ) -> Compiled:
     """Compile the wrapper of a function, and three helpers that share its parameters.
 
-    In `key` and `key_values`, expressions over the parameters, and in ``BODY``, an ``@`` begins the name of a
-    helper. It becomes a prefix that no parameter has, so that none can hide a helper; this goes for
-    ``type`` and ``str`` too, which are popular names of parameters.
+    In `key` and `key_values`, expressions over the parameters, and in ``BODY``, an ``@`` begins the
+    name of a helper. It becomes a prefix that no parameter has, so that none can hide a helper;
+    this goes for ``type`` and ``str`` too, which are popular names of parameters.
     """
     prefix = "_orc_"
     while any(name.startswith(prefix) for name in parameters.names):
@@ -225,10 +239,11 @@ def compile_wrapper(
         values=f"({values})",
         unpack=f"{values}= @values" if values else "pass",
     ).replace("@", prefix)
-    builtins = {"type": type, "str": str, "int": int, "Exception": Exception, "function": function}
-    namespace = {prefix + name: helper for name, helper in (builtins | helpers).items()}
+    helpers = {**_BUILTINS, **helpers, "function": function}
+    namespace = {prefix + helper: value for helper, value in helpers.items()}
     where = f"<orc: the cache of {getattr(function, '__qualname__', function)}>"
-    exec(compile(source, where, "exec"), namespace)  # noqa: S102 - our template, with names that are parameters already
+    # The template is ours, and every name filled in is a parameter's of the function already.
+    exec(compile(source, where, "exec"), namespace)  # noqa: S102
     made = Compiled()
     made.call, made.key_values = namespace[prefix + "call"], namespace[prefix + "key_values"]
     # The wrapper is not to be in its own namespace: it goes as soon as nobody has it any more.
@@ -236,4 +251,8 @@ def compile_wrapper(
     for taking_defaults in (made.wrapper, made.bind):
         taking_defaults.__defaults__ = parameters.defaults or None
         taking_defaults.__kwdefaults__ = parameters.kwdefaults or None
+        # Python names it when it complains of a wrong call.
+        taking_defaults.__qualname__ = getattr(
+            function, "__qualname__", type(function).__qualname__
+        )
     return made

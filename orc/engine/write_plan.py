@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from orc.engine.keyspace import Keyspace
+    from orc.engine.keyspace import Kept, Keyspace
     from orc.engine.operations import Plan
 
 
@@ -32,7 +32,7 @@ def write_many(
     core = keyspace.core
     versions = core.snapshot(tags, keyspace.partition)
     began = core.now()
-    storable: list[tuple[str, object, float, object]] = []
+    storable: list[tuple[str, object, float, Kept]] = []
     unstorable: list[str] = []
     for key, value in values.items():
         kept = keyspace.keep(value)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Hashable
 
+    Key = tuple[object, Hashable]
+    """A space, and a key in it."""
+
 
 class Flight:
     """The load of one key, and those who wait for it."""
@@ -44,9 +47,7 @@ class Flight:
         "wakers",
     )
 
-    def __init__(
-        self, key: Hashable, outer: Flight | None, loop: AbstractEventLoop | None
-    ) -> None:
+    def __init__(self, key: Key, outer: Flight | None, loop: AbstractEventLoop | None) -> None:
         self.key = key
         self.outer = outer
         """The flight inside whose loader this one was started."""
@@ -95,7 +96,7 @@ class Flight:
 
 
 class Turn:
-    """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), on which flight."""
+    """What a caller who misses a key shall do, with which flight: LEAD, FOLLOW or ALONE."""
 
     __slots__ = ("flight", "outer", "role")
 
@@ -115,13 +116,13 @@ class Flights:
     __slots__ = ("_flying", "_lock", "voids")
 
     def __init__(self) -> None:
-        self._flying: dict[Hashable, Flight] = {}
+        self._flying: dict[Key, Flight] = {}
         self.voids = 0
         """Grows with every write or removal of a key, whether it was being loaded or not."""
         # Re-entrant: a finaliser of the user's may come back here on the same thread.
         self._lock = RLock()
 
-    def join(self, key: Hashable, loop: AbstractEventLoop | None, *, sync: bool) -> Turn:
+    def join(self, key: Key, loop: AbstractEventLoop | None, *, sync: bool) -> Turn:
         """Say what a caller who misses `key` shall do.
 
         `loop` is the event loop that runs on this thread, if any; `sync` tells that the caller
@@ -144,9 +145,9 @@ class Flights:
             if flight is None:
                 turn = Turn(LEAD, Flight(key, outer, None if sync else loop), outer)
                 self._flying[key] = turn.flight
-            elif sync and loop is not None and flight.loop is not None:
-                turn = Turn(ALONE, Flight(key, outer, None), outer)
-            elif lineage and flight.leads_to(set(lineage)):
+            elif (sync and loop is not None and flight.loop is not None) or (
+                lineage and flight.leads_to(set(lineage))
+            ):
                 turn = Turn(ALONE, Flight(key, outer, None), outer)
             else:
                 turn = Turn(FOLLOW, flight, outer)
@@ -192,7 +193,7 @@ class Flights:
             with self._lock:
                 turn.outer.wait_no_more(turn.flight)
 
-    def void(self, key: Hashable) -> None:
+    def void(self, key: Key) -> None:
         """Keep a running load of `key` from being stored: the key is being written or deleted.
 
         Those who follow still get its result; those who come later start a flight of their own.
@@ -203,7 +204,7 @@ class Flights:
             if flight is not None:
                 flight.void = True
 
-    def void_all(self, belongs: Callable[[Hashable], bool]) -> None:
+    def void_all(self, belongs: Callable[[Key], bool]) -> None:
         """Void the flights of all keys that belong."""
         with self._lock:
             self.voids += 1

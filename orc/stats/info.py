@@ -16,7 +16,8 @@ if TYPE_CHECKING:
         maxsize: int | None
         currsize: int
 else:
-    _FourFields = namedtuple("CacheInfo", ("hits", "misses", "maxsize", "currsize"))
+    # Not typing.NamedTuple, which would cost the import of typing.
+    _FourFields = namedtuple("CacheInfo", ("hits", "misses", "maxsize", "currsize"))  # noqa: PYI024
 
 
 class CacheInfo(_FourFields):
@@ -42,7 +43,15 @@ class CacheInfo(_FourFields):
     evicted: int = 0
     """Results that had to make room for others, of this function or of another."""
 
-    _COUNTED = ("stale", "shared", "load_errors", "load_seconds", "uncopyable", "oversize", "evicted")
+    _COUNTED = (
+        "stale",
+        "shared",
+        "load_errors",
+        "load_seconds",
+        "uncopyable",
+        "oversize",
+        "evicted",
+    )
 
     @classmethod
     def of(cls, counters: Counters, maxsize: int | None, currsize: int) -> CacheInfo:

@@ -15,7 +15,7 @@ class TierReport:
 
     __slots__ = ("bytes", "entries", "errors", "hits", "max_bytes", "misses", "name")
 
-    def __init__(  # noqa: PLR0913 - a record
+    def __init__(  # noqa: PLR0913, PLR0917 - a record
         self,
         name: str,
         hits: int,
@@ -147,11 +147,19 @@ def report(books: Iterable[Counters], memory: Memory, shared_tiers: Iterable[str
             functions[book.name] = (before[0] + own, before[1] + book.loads)
     tiers = [
         TierReport(
-            "memory", hits, sum(causes.values()), 0, memory.items, memory.used_bytes, memory.max_bytes
+            "memory",
+            hits,
+            sum(causes.values()),
+            0,
+            memory.items,
+            memory.used_bytes,
+            memory.max_bytes,
         )
     ]
     for name in shared_tiers:
-        of_tier = [sum(b.answers(kind, name) for b in books) for kind in ("hits", "misses", "errors")]
+        of_tier = [
+            sum(b.answers(kind, name) for b in books) for kind in ("hits", "misses", "errors")
+        ]
         tiers.append(TierReport(name, *of_tier))
     ordered = dict(sorted(causes.items(), key=lambda item: -item[1]))
     return Report(tiers=tuple(tiers), causes=ordered, functions=functions, **sums)
@@ -175,8 +183,10 @@ def _lines(report: Report) -> list[str]:
     ]
     for tier in report.tiers:
         entries = "" if tier.entries is None else f"{tier.entries:,}"
-        size = "" if tier.bytes is None or tier.max_bytes is None else (
-            f"{human_bytes(tier.bytes)} of {human_bytes(tier.max_bytes)}"
+        size = (
+            ""
+            if tier.bytes is None or tier.max_bytes is None
+            else (f"{human_bytes(tier.bytes)} of {human_bytes(tier.max_bytes)}")
         )
         lines.append(
             f"{tier.name:<10}{tier.hits:>12,}{tier.misses:>12,}{tier.ratio:>9.1%}{tier.errors:>9,}"
@@ -186,16 +196,29 @@ def _lines(report: Report) -> list[str]:
     lines += [
         "",
         _counts("misses", report.causes),
-        _counts("loads", {
-            f"of {mean * 1000:,.1f} ms on average": report.loads, "failed": report.load_errors,
-        }),
+        _counts(
+            "loads",
+            {
+                f"of {mean * 1000:,.1f} ms on average": report.loads,
+                "failed": report.load_errors,
+            },
+        ),
         _counts("answers", {"stale": report.stale, "shared with another call": report.shared}),
-        _counts("left", {
-            "evicted": report.evicted, "expired": report.expired, "invalidated": report.invalidated,
-        }),
-        _counts("not stored", {
-            "no copy can be made": report.uncopyable, "too large": report.oversize,
-        }),
+        _counts(
+            "left",
+            {
+                "evicted": report.evicted,
+                "expired": report.expired,
+                "invalidated": report.invalidated,
+            },
+        ),
+        _counts(
+            "not stored",
+            {
+                "no copy can be made": report.uncopyable,
+                "too large": report.oversize,
+            },
+        ),
     ]
     return lines
 

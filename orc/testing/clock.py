@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from orc.model.freshness import seconds
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc.model.freshness import Seconds
-
-from orc.model.freshness import seconds
 
 
 class ManualClock:
@@ -27,9 +27,7 @@ class ManualClock:
         """Return the seconds that the monotonic clock shows."""
         return self._monotonic
 
-    def advance(
-        self, both: Seconds = 0, /, *, wall: float = 0.0, monotonic: float = 0.0
-    ) -> None:
+    def advance(self, both: Seconds = 0, /, *, wall: float = 0.0, monotonic: float = 0.0) -> None:
         """Move both clocks on, or each by its own seconds.
 
         ``advance(60)`` is a minute; ``advance(wall=3600)`` an hour frozen with the monotonic clock

@@ -32,10 +32,17 @@ if TYPE_CHECKING:
     class Policy(Protocol):
         """Who leaves next."""
 
-        def admit(self, copy: Any, /) -> None: ...
-        def touch(self, copies: Sequence[Any], /) -> None: ...
-        def forget(self, copy: Any, /) -> None: ...
-        def victim(self) -> Any: ...
+        def admit(self, copy: Any, /) -> None:
+            """Take in a copy that is stored from now on."""
+
+        def touch(self, copies: Sequence[Any], /) -> None:
+            """Learn of hits, in the order in which they happened; some copies may be dead."""
+
+        def forget(self, copy: Any, /) -> None:
+            """Learn that a copy left: it was replaced, deleted, or has expired."""
+
+        def victim(self) -> Any:
+            """Name who leaves now, and forget it. There is one."""
 
 
 DEAD = -1
@@ -227,7 +234,7 @@ class Foreign:
     def touch(self, copies: Sequence[Ranked]) -> None:
         for copy in copies:
             if copy.rank != DEAD:
-                self._order[copy]  # noqa: B018 - cachetools takes a look-up for a use
+                self._order[copy]  # a look-up is a use, to cachetools
 
     def forget(self, copy: Ranked) -> None:
         copy.rank = DEAD
@@ -257,6 +264,4 @@ def policy(name_or_class: object) -> Policy:
                 "one from ORC: use LRUCache, LFUCache, FIFOCache or RRCache, and ttl="
             )
         return Foreign(name_or_class)
-    raise ConfigError(
-        f"policy is {name_or_class!r}: use 'lru', 's3fifo', or a class of cachetools"
-    )
+    raise ConfigError(f"policy is {name_or_class!r}: use 'lru', 's3fifo', or a class of cachetools")

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
         """A load that may be overtaken by a write of its key."""
 
         @property
-        def void(self) -> bool: ...
+        def void(self) -> bool:
+            """Whether it was."""
 
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
