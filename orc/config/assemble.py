@@ -48,6 +48,8 @@ def assemble(
     Raises ``ConfigError`` for a setting or an argument that is not allowed.
     """
     settings = Settings(given)
+    if tiers is not None and not hasattr(tiers, "__iter__"):
+        raise ConfigError(f"tiers={tiers!r} is not allowed: give a list, the nearest tier first")
     stack = list(tiers) if tiers is not None else []
     memory = stack.pop(0) if stack and isinstance(stack[0], Memory) else shared_memory(settings)
     assert isinstance(memory, Memory)  # noqa: S101 - said by the line above

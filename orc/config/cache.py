@@ -7,26 +7,21 @@ from orc.config.settings import checked, checked_text
 from orc.engine.decorator import decorate, title_of
 from orc.engine.drivers import arun, run
 from orc.engine.gate import BYPASS, DISABLED
-from orc.engine.keyspace import Ask
-from orc.engine.read_plan import read_many, read_through
+from orc.engine.requests import loading, reading, removing, writing
 from orc.engine.template import names_of
-from orc.engine.write_plan import remove_many, write_many
 from orc.errors import ConfigError, PartitionError
 from orc.model.entry import MISSING
-from orc.model.freshness import ttl_seconds
-from orc.model.key import explicit
 from orc.stats.report import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-    from typing import Any, ParamSpec, Protocol, TypeVar, overload
+    from typing import Any, ParamSpec, TypeVar, overload
 
     from orc.engine.core import Core
     from orc.engine.gate import Passage
-    from orc.engine.operations import Plan
     from orc.engine.terms import StaleOn, Terms
-    from orc.engine.typed import AsyncCached, Cached
+    from orc.engine.typed import AsyncCached, Cached, Decorator
     from orc.model.entry import Missing
     from orc.model.freshness import Seconds
     from orc.model.ports import ClockLike, SharedTier
@@ -36,17 +31,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
     D = TypeVar("D")
-    Ttl = Seconds | None | Callable[[Any], Seconds | None]
-
-    class Decorator(Protocol):
-        """What ``cached(...)`` returns: a decorator of ``def`` and ``async def``."""
-
-        @overload
-        def __call__(
-            self, function: Callable[P, Coroutine[Any, Any, R]], /
-        ) -> AsyncCached[P, R]: ...
-        @overload
-        def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
+    Ttl = Seconds | Callable[[Any], Seconds | None] | None
 
 
 class Cache:
@@ -129,11 +114,11 @@ class Cache:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return those of the keys that are found, with their values."""
-        return run(self._reading(keys), self._core.flights)  # type: ignore[no-any-return]
+        return run(reading(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
 
     async def aget_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Do as :meth:`get_many`, in a coroutine."""
-        return await arun(self._reading(keys), self._core.flights)  # type: ignore[no-any-return]
+        return await arun(reading(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
 
     def get_or_set(
         self,
@@ -151,27 +136,46 @@ class Cache:
         value = self._trusted(key, ttl)
         if value is not MISSING:
             return value  # type: ignore[return-value]
-        plan = self._loading(key, loader, ttl, tags)
+        plan = loading(self._keyspace, key, loader, ttl, tags)
         if self._gate.mode == DISABLED:
             return loader()
         return run(plan, self._core.flights)  # type: ignore[no-any-return]
 
+    if TYPE_CHECKING:
+
+        @overload
+        async def aget_or_set(
+            self,
+            key: str,
+            loader: Callable[[], Awaitable[R]],
+            ttl: Seconds | Missing | None = ...,
+            tags: str | Sequence[str] = ...,
+        ) -> R: ...
+        @overload
+        async def aget_or_set(
+            self,
+            key: str,
+            loader: Callable[[], R],
+            ttl: Seconds | Missing | None = ...,
+            tags: str | Sequence[str] = ...,
+        ) -> R: ...
+
     async def aget_or_set(
         self,
         key: str,
-        loader: Callable[[], Awaitable[R]] | Callable[[], R],
+        loader: Callable[[], Any],
         ttl: Seconds | Missing | None = MISSING,
         tags: str | Sequence[str] = (),
-    ) -> R:
+    ) -> Any:
         """Do as :meth:`get_or_set`, in a coroutine; `loader` may be ``async def`` or ``def``."""
         value = self._trusted(key, ttl)
         if value is not MISSING:
-            return value  # type: ignore[return-value]
-        plan = self._loading(key, loader, ttl, tags)
+            return value
+        plan = loading(self._keyspace, key, loader, ttl, tags)
         if self._gate.mode == DISABLED:
             loaded: Any = loader()
-            return await loaded if hasattr(type(loaded), "__await__") else loaded  # type: ignore[no-any-return]
-        return await arun(plan, self._core.flights)  # type: ignore[no-any-return]
+            return await loaded if hasattr(type(loaded), "__await__") else loaded
+        return await arun(plan, self._core.flights)
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -205,7 +209,7 @@ class Cache:
         tags: str | Sequence[str] = (),
     ) -> None:
         """Store several values."""
-        run(self._writing(values, ttl, tags), self._core.flights)
+        run(writing(self._keyspace, values, ttl, tags), self._core.flights)
 
     async def aset_many(
         self,
@@ -214,7 +218,7 @@ class Cache:
         tags: str | Sequence[str] = (),
     ) -> None:
         """Do as :meth:`set_many`, in a coroutine."""
-        await arun(self._writing(values, ttl, tags), self._core.flights)
+        await arun(writing(self._keyspace, values, ttl, tags), self._core.flights)
 
     def delete(self, key: str) -> bool:
         """Remove a key; tell whether memory had it. A running load of it is not stored."""
@@ -226,11 +230,11 @@ class Cache:
 
     def delete_many(self, keys: Iterable[str]) -> int:
         """Remove keys; return how many of them memory had."""
-        return run(self._removing(keys), self._core.flights)  # type: ignore[no-any-return]
+        return run(removing(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
 
     async def adelete_many(self, keys: Iterable[str]) -> int:
         """Do as :meth:`delete_many`, in a coroutine."""
-        return await arun(self._removing(keys), self._core.flights)  # type: ignore[no-any-return]
+        return await arun(removing(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
 
     def invalidate_tags(self, *tags: str) -> None:
         """Make every entry invalid that has one of the tags; in this process, at once.
@@ -265,6 +269,8 @@ class Cache:
         @overload
         def cached(
             self,
+            function: None = None,
+            /,
             *,
             ttl: Ttl | Missing = ...,
             key: str | Callable[..., Any] | None = ...,
@@ -386,6 +392,7 @@ class Cache:
     def stats(self) -> Report:
         """Return what this cache did since it was made, with all its functions and partitions."""
         core = self._core
+        core.memory.settle()  # to look takes numbers from those at which hits do it
         return report(core.books(), core.memory, [tier.name for tier in core.tiers])
 
     # -- inside -----------------------------------------------------------------------------------
@@ -410,33 +417,3 @@ class Cache:
         except Exception:  # noqa: BLE001, S110 - it happens again on the slow path, and is told there
             pass
         return MISSING
-
-    def _reading(self, keys: Iterable[str]) -> Plan:
-        asked = [explicit(key) for key in keys]
-        passed_by = self._gate.mode in (BYPASS, DISABLED)
-        return read_many(self._keyspace, [] if passed_by else asked)
-
-    def _loading(self, key: str, loader: Any, ttl: Any, tags: str | Sequence[str]) -> Plan:
-        if not callable(loader):
-            raise ConfigError(f"get_or_set({key!r}): the loader is {loader!r}; give a callable")
-        asked = explicit(key)
-        ask = Ask(
-            asked,
-            (asked,),
-            loader,
-            ttl=None if ttl is MISSING else ttl_seconds(ttl),
-            tags=names_of(tags, "tags"),
-            anew=self._gate.mode == BYPASS,
-        )
-        return read_through(self._keyspace, ask)
-
-    def _writing(self, values: Mapping[str, object], ttl: Any, tags: str | Sequence[str]) -> Plan:
-        stored = {explicit(key): value for key, value in values.items()}
-        seconds = None if ttl is MISSING else ttl_seconds(ttl)
-        if self._gate.mode == DISABLED:
-            return self._removing(stored)
-        return write_many(self._keyspace, stored, seconds, names_of(tags, "tags"))
-
-    def _removing(self, keys: Iterable[str]) -> Plan:
-        gone = list(dict.fromkeys(explicit(key) for key in keys))
-        return remove_many(self._keyspace, gone, [(key,) for key in gone])

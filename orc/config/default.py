@@ -8,7 +8,17 @@ from orc.config.cache import Cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any, ParamSpec, TypeVar, overload
+
+    from orc.config.cache import Ttl
+    from orc.engine.terms import StaleOn
+    from orc.engine.typed import AsyncCached, Cached, Decorator
+    from orc.model.entry import Missing
+    from orc.model.freshness import Seconds
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 _lock = RLock()
 _made: list[Cache] = []
@@ -26,9 +36,30 @@ def default_cache() -> Cache:
 
 
 if TYPE_CHECKING:
-    cached = default_cache().cached
-else:
 
-    def cached(function: Any = None, /, **terms: Any) -> Any:
-        """Cache what a function returns, in the default cache: see ``orc.Cache.cached``."""
-        return default_cache().cached(function, **terms)
+    @overload
+    def cached(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+    @overload
+    def cached(function: Callable[P, R], /) -> Cached[P, R]: ...
+    @overload
+    def cached(
+        function: None = None,
+        /,
+        *,
+        ttl: Ttl | Missing = ...,
+        key: str | Callable[..., Any] | None = ...,
+        tags: str | Sequence[str] = ...,
+        ignore: str | Sequence[str] = ...,
+        cache_if: Callable[[Any], object] | None = ...,
+        stale_if_error: Seconds | Missing | None = ...,
+        stale_while_revalidate: Seconds | Missing = ...,
+        stale_on: type[BaseException] | StaleOn | None = ...,
+        isolation: str | Missing = ...,
+        namespace: str | Missing = ...,
+        version: str | Missing = ...,
+    ) -> Decorator: ...
+
+
+def cached(function: Any = None, /, **terms: Any) -> Any:
+    """Cache what a function returns, in the default cache: see ``orc.Cache.cached``."""
+    return default_cache().cached(function, **terms)

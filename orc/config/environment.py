@@ -49,18 +49,27 @@ def warn_of_unknown(variables: Iterable[str], known: Iterable[str]) -> None:
         )
 
 
+SECRET = ("auth", "cred", "key", "pass", "pwd", "secret", "session", "sig", "token", "user")
+"""Words in the name of a query parameter whose value is not shown."""
+
+
 def masked(text: str) -> str:
-    """Return a text that may be shown: without the user info and the secrets of a URL."""
-    scheme, mark, rest = text.partition("://")
-    if not mark:
-        return text
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        authority = "***@" + authority.rpartition("@")[2]
-    address, question, query = (authority + slash + path).partition("?")
-    shown = []
-    for part in query.split("&"):
-        name, equals, value = part.partition("=")
-        secret = any(word in name.lower() for word in ("pass", "secret", "token", "key", "user"))
-        shown.append(name + equals + ("***" if secret and value else value))
-    return scheme + mark + address + question + "&".join(shown)
+    """Return a text that may be shown: without the user info and the secrets of a URL.
+
+    What stands before the last ``@`` is taken for user info: passwords with a ``/`` or a ``?`` that
+    should have been quoted are met in practice, and to show too little harms nobody.
+    """
+    scheme, mark, rest = text.partition("://") if "://" in text else ("", "", text)
+    if "@" in rest:
+        rest = "***@" + rest.rpartition("@")[2]
+    address, question, query = rest.partition("?")
+    shown = "&".join(
+        ";".join(_masked_parameter(part) for part in parts.split(";")) for parts in query.split("&")
+    )
+    return scheme + mark + address + question + shown
+
+
+def _masked_parameter(parameter: str) -> str:
+    name, equals, value = parameter.partition("=")
+    secret = any(word in name.lower() for word in SECRET)
+    return name + equals + ("***" if secret and value else value)

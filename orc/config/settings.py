@@ -143,6 +143,12 @@ def _isolation(value: object) -> object:
     return value
 
 
+def _policy(value: object) -> object:
+    if not isinstance(value, str) or value.lower() not in ("lru", "s3fifo"):
+        raise ValueError(value)
+    return value
+
+
 def _anything(value: object) -> object:
     return value
 
@@ -152,7 +158,10 @@ def size_bytes(text: str) -> int:
     lowered = text.strip().lower()
     for unit, factor in UNITS.items():
         if lowered.endswith(unit):
-            return int(float(lowered.removesuffix(unit)) * factor)
+            size = float(lowered.removesuffix(unit)) * factor
+            if size == float("inf"):
+                raise ValueError(text)
+            return int(size)
     return int(lowered)
 
 
@@ -293,7 +302,7 @@ TABLE = (
         "The largest entry of that memory; a tenth of its budget unless given.",
     ),
     Setting(
-        "memory_policy", "lru", str, _anything, "`lru` or `s3fifo`", "Who leaves that memory first."
+        "memory_policy", "lru", str, _policy, "`lru` or `s3fifo`", "Who leaves that memory first."
     ),
 )
 

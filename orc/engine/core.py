@@ -80,7 +80,9 @@ class Core:
 
                     self._partitions = WeakValueDictionary()
                 known = self._partitions.get(partition)
-                space = known or self.memory.space(self.explicit, self.clock.wall)
+                space = known or self.memory.space(
+                    self.explicit, self.clock.wall, (self._explicit_space.serial, partition)
+                )
                 self._partitions[partition] = space
         return Keyspace(
             self,

@@ -104,11 +104,11 @@ def _key(
     if key is not None and ignore:
         raise ConfigError(f"{title}: give key= or ignore=, not both")
     made: list[Callable[..., object]] = []
+    values: list[str] = []
     if isinstance(key, str):
         # Field by field, and not the text: "a:b" and "c" fill "{x}:{y}" as "a" and "b:c" do.
         used = fields(key, names, f"the key of {title}")
         keyed = tuple(field.label for field in used)
-        values = []
         for field in used:
             if field.made is None:
                 values += field.names
@@ -202,27 +202,27 @@ class CachedFunction:
 
     # -- what users call on the wrapper -----------------------------------------------------------
 
-    def refresh(self, *args: Any, **kwargs: Any) -> Any:
+    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function whatever is stored, store the result, and return it."""
         values, core = self.bind(*args, **kwargs), self._keyspace.core
         if core.gate.mode == DISABLED:
             return self.call(values)
         return run(read_through(self._keyspace, self._ask(values, anew=True)), core.flights)
 
-    async def arefresh(self, *args: Any, **kwargs: Any) -> Any:
+    async def arefresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function whatever is stored, store the result, and return it."""
         values, core = self.bind(*args, **kwargs), self._keyspace.core
         if core.gate.mode == DISABLED:
             return await self.call(values)
         return await arun(read_through(self._keyspace, self._ask(values, anew=True)), core.flights)
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> None:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> None:
         """Drop the result of the call with these arguments; a running call is not stored."""
         ask = self._ask(self.bind(*args, **kwargs))
         plan = remove_many(self._keyspace, [ask.key], [ask.values])
         run(plan, self._keyspace.core.flights)
 
-    def peek(self, *args: Any, **kwargs: Any) -> Any:
+    def peek(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return the fresh result in memory, or ``orc.MISSING``; nothing is called or counted."""
         ask = self._ask(self.bind(*args, **kwargs))
         if self._keyspace.core.gate.mode != OPEN:
@@ -258,4 +258,5 @@ class CachedFunction:
 
     def _count(self) -> CacheInfo:
         space = self._keyspace.space
+        space.memory.settle()  # to look takes numbers from those at which hits do it
         return CacheInfo.of(self._keyspace.counters, space.memory.max_items, space.items)

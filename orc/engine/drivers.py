@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 
-from orc.engine.operations import Fetch, Join, Load, Remove, Store, Wait
+from orc.engine.operations import Fetch, Join, Load, Remove, Stopped, Store, Wait
 from orc.stampede.single_flight import Boarding
 
 TYPE_CHECKING = False
@@ -36,12 +36,16 @@ def run(plan: Plan, flights: Flights) -> Any:
         while True:
             try:
                 result = _perform(operation, flights)
+            except StopIteration as error:
+                operation = plan.throw(Stopped(error))
             except BaseException as error:  # noqa: BLE001 - the plan decides what an error means
                 operation = plan.throw(error)
             else:
                 operation = plan.send(result)
     except StopIteration as end:
         return end.value
+    except Stopped as stopped:
+        raise stopped.error from None
     finally:
         plan.close()
 
@@ -53,12 +57,16 @@ async def arun(plan: Plan, flights: Flights) -> Any:
         while True:
             try:
                 result = await _aperform(operation, flights)
+            except StopIteration as error:
+                operation = plan.throw(Stopped(error))
             except BaseException as error:  # noqa: BLE001 - the plan decides what an error means
                 operation = plan.throw(error)
             else:
                 operation = plan.send(result)
     except StopIteration as end:
         return end.value
+    except Stopped as stopped:
+        raise stopped.error from None
     finally:
         plan.close()
 
@@ -70,7 +78,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
         with Boarding(operation.flight):
             return operation.load()
     if isinstance(operation, Join):
-        return flights.join(operation.key, running_loop(), sync=True)
+        return flights.join(operation.key, running_loop(), sync=True, anew=operation.anew)
     if isinstance(operation, Wait):
         return _wait(operation.flight, flights)
     if isinstance(operation, Fetch):
@@ -88,7 +96,7 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
         with Boarding(operation.flight):
             return await _result(operation.load())
     if isinstance(operation, Join):
-        return flights.join(operation.key, running_loop(), sync=False)
+        return flights.join(operation.key, running_loop(), sync=False, anew=operation.anew)
     if isinstance(operation, Wait):
         return await _await(operation.flight, flights)
     if isinstance(operation, Fetch):

@@ -9,6 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Mode = tuple[str, "Mode | None"]
+    """A mode, and the one that was before it in this context."""
+
 OPEN = "open"
 BYPASS = "bypass"
 DISABLED = "disabled"
@@ -31,17 +34,18 @@ class Gate:
 
     def __init__(self, wall: Callable[[], float], *, disabled: bool) -> None:
         self._open_wall = wall
-        self._mode: ContextVar[str] = ContextVar("orc_mode", default=DISABLED if disabled else OPEN)
+        default = (DISABLED if disabled else OPEN, None)
+        self._mode: ContextVar[Mode] = ContextVar("orc_mode", default=default)
         self._lock = RLock()
         self._shut = 0
-        self.wall = [wall]
+        self.wall: list[Callable[[], float]] = [wall]
         if disabled:
             self._shift(+1)
 
     @property
     def mode(self) -> str:
         """What this context may do: ``OPEN``, ``BYPASS`` or ``DISABLED``."""
-        return self._mode.get()
+        return self._mode.get()[0]
 
     def during(self, mode: str) -> Passage:
         """Return a context manager under which this context has the given mode."""
@@ -56,20 +60,21 @@ class Gate:
 class Passage:
     """A ``with`` block, or several inside each other, in which a gate has another mode."""
 
-    __slots__ = ("_before", "_gate", "_mode")
+    __slots__ = ("_gate", "_mode")
 
     def __init__(self, gate: Gate, mode: str) -> None:
         self._gate = gate
         self._mode = mode
-        self._before: list[str] = []
 
     def __enter__(self) -> None:
         before = self._gate._mode.get()  # noqa: SLF001 - two halves of one thing
-        self._before.append(before)
         self._gate._shift(+1)  # noqa: SLF001
-        # Reading past a cache that is switched off must not switch it on.
-        self._gate._mode.set(DISABLED if before == DISABLED else self._mode)  # noqa: SLF001
+        # Reading past a cache that is switched off must not switch it on. What was before is kept
+        # by the context, since threads and tasks may share this object.
+        mode = DISABLED if before[0] == DISABLED else self._mode
+        self._gate._mode.set((mode, before))  # noqa: SLF001
 
     def __exit__(self, *exc: object) -> None:
-        self._gate._mode.set(self._before.pop())  # noqa: SLF001
+        now = self._gate._mode.get()  # noqa: SLF001
+        self._gate._mode.set(now[1] or now)  # noqa: SLF001
         self._gate._shift(-1)  # noqa: SLF001

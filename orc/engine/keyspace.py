@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from orc.engine.core import Core
     from orc.engine.terms import Terms
+    from orc.model.ports import SharedTier
     from orc.model.tags import Snapshot
-    from orc.stampede.single_flight import Flight
     from orc.stats.counters import Counters
-    from orc.tiers.memory import Copy, Space
+    from orc.tiers.copies import Copy
+    from orc.tiers.memory import Space, Voidable
 
     Kept = tuple[object, Callable[[object], object] | None]
     """What is stored of a value, and what makes of it what a reader gets."""
@@ -57,12 +58,13 @@ class Ask:
 class View:
     """What memory has for a key at one instant."""
 
-    __slots__ = ("cause", "copy", "late", "life", "thaw", "trusted", "value")
+    __slots__ = ("cause", "copy", "created_at", "late", "life", "thaw", "trusted", "value")
 
     def __init__(self, cause: str) -> None:
         self.cause = cause
         """Why it is a miss, if it is one."""
         self.copy: Copy | None = None
+        self.created_at = 0.0
         self.late = 0.0
         """Seconds past freshness; negative while fresh."""
         self.life = 0.0
@@ -91,7 +93,6 @@ class Keyspace:
     """The keys of one function, or the explicit keys of one partition."""
 
     __slots__ = (
-        "_warned",
         "core",
         "counters",
         "name",
@@ -122,7 +123,6 @@ class Keyspace:
         self.terms = terms
         self.name = name
         self.partition = partition
-        self._warned = False
 
     # -- reading memory ---------------------------------------------------------------------------
 
@@ -137,21 +137,23 @@ class Keyspace:
         stored_late = lateness(wall, mono, copy.fresh_until, copy.mono_fresh_until)
         trusted = wall < copy.wall_until and mono < copy.mono_until
         if not valid(versions):
-            self.space.remove(key)
+            self.space.drop(copy)
             return View("invalidated")
         view = View("expired")
         view.life = copy.fresh_until - copy.created_at
         if stored_late >= self.terms.longest_window(view.life):
-            self.space.remove(key, expired=True)
+            self.space.drop(copy, expired=True)
             return view
         if self.space.index.get(key) is not copy:
             return View(self.space.why_missing(key))
         view.copy = copy
+        view.created_at = copy.created_at
         view.value = value
         view.thaw = thaw.thaw if isinstance(thaw, TaggedThaw) else thaw
         view.late = stored_late
         if reader_ttl is not None:
             view.late = reader_lateness(stored_late, view.life, reader_ttl)
+            view.life = min(view.life, reader_ttl)
         view.trusted = trusted and view.late < 0
         return view
 
@@ -161,27 +163,28 @@ class Keyspace:
             return view.value if view.thaw is None else view.thaw(view.value)
         except Exception:  # noqa: BLE001 - code of the value's class, run by pickle
             if view.copy is not None:
-                self.space.remove(view.copy.key)
+                self.space.drop(view.copy)
             view.copy = None
             view.cause = ERROR
             return MISSING
 
     def hit(self, view: View) -> None:
         """Count a hit that the wrapper did not answer itself."""
-        self.counters.hits.bump()
         if view.copy is not None:
             self.space.memory.record(view.copy)
+        if not self.counters.hits.bump() & 1023:
+            self.space.memory.settle()
 
     # -- stale values -----------------------------------------------------------------------------
 
-    def stale_value(self, key: Hashable, error: BaseException | None = None) -> object:
+    def stale_value(self, ask: Ask, error: BaseException | None = None) -> object:
         """Return a stale value that may be served in the place of `error`, or ``MISSING``.
 
         Without an error: one that may be served while somebody else is loading.
         """
         if error is not None and not self.terms.excuses(error):
             return MISSING
-        view = self.look(key)
+        view = self.look(ask.key, ask.ttl)
         if view.copy is None:
             return MISSING
         if error is not None:
@@ -192,7 +195,7 @@ class Keyspace:
 
     def resting(self, view: View) -> bool:
         """Tell whether a refresh has failed a short while ago, and stale may still be served."""
-        if view.copy is None or view.late < 0:
+        if view.copy is None:
             return False
         wall_end, mono_end = view.copy.retry
         late = lateness(self.core.clock.wall(), self.core.clock.monotonic(), wall_end, mono_end)
@@ -221,9 +224,7 @@ class Keyspace:
         except UncopyableError as error:
             if self.terms.strict:
                 raise
-            self.counters.add("uncopyable")
-            if not self._warned:
-                self._warned = True
+            if self.counters.add("uncopyable") == 1:
                 warnings.warn(
                     f"{self.counters.name}: {error} The value is returned and not stored. If all "
                     "who ask may share it, say isolation='share'.",
@@ -240,7 +241,7 @@ class Keyspace:
         *,
         began: tuple[float, float],
         life: float,
-        flight: Flight | None = None,
+        flight: Voidable | None = None,
     ) -> None:
         """Put a kept value in memory, unless its flight was voided meanwhile.
 
@@ -274,28 +275,39 @@ class Keyspace:
         key: Hashable,
         entry: Entry,
         kept: Kept,
-        flight: Flight | None = None,
+        flight: Voidable,
+        reader_ttl: object = None,
     ) -> None:
-        """Put what a shared tier had in memory, with the expiry that it has there."""
+        """Put what a shared tier had in memory, with the expiry there or the reader's own."""
         wall, mono = self.core.now()
+        life = entry.fresh_until - entry.created_at
+        if isinstance(reader_ttl, float):
+            life = min(life, reader_ttl)
         self.store(
             key,
             kept,
             entry.versions,
             began=(entry.created_at, mono - (wall - entry.created_at)),
-            life=entry.fresh_until - entry.created_at,
+            life=life,
             flight=flight,
         )
 
-    def accepts(self, entry: Entry, reader_ttl: object, newer_than: Copy | None = None) -> bool:
-        """Tell whether an entry that a shared tier holds is fresh, real and newer than memory's."""
+    def accepts(self, entry: Entry, reader_ttl: object, copy: Copy | None) -> bool:
+        """Tell whether a shared tier's entry is fresh, real and not older than memory's copy."""
         now = self.core.clock.wall()
         life = reader_ttl if isinstance(reader_ttl, float) else FOREVER
         return (
             now < min(entry.fresh_until, entry.created_at + life)
             and entry.created_at <= now + self.core.MOST_SKEW
-            and (newer_than is None or entry.created_at > newer_than.created_at)
+            and (copy is None or entry.created_at >= copy.created_at)
+            and valid(entry.versions)
         )
+
+    def broken(self, tier: SharedTier, error: Exception, amount: int = 1) -> None:
+        """Count what a tier did not answer; raise its error if the terms are strict."""
+        self.counters.tier("errors", tier.name, amount)
+        if self.terms.strict:
+            raise error
 
     def wire(self, values: Sequence[object]) -> bytes:
         """Return the key by which shared tiers know these arguments."""

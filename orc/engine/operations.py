@@ -19,6 +19,13 @@ class Operation:
     __slots__ = ()
 
 
+class Stopped(Exception):  # noqa: N818 - control flow inside ORC, never seen by a caller
+    """A loader raised ``StopIteration``, which cannot pass through a plan: it would end it."""
+
+    def __init__(self, error: StopIteration) -> None:
+        self.error = error
+
+
 class Load(Operation):
     """Call the loader, marked as the loader of `flight` where there is one."""
 
@@ -71,7 +78,9 @@ class Remove(Operation):
 class Join(Operation):
     """Take a turn at loading a key: lead, follow, or load alone (a ``Turn``)."""
 
-    __slots__ = ("key",)
+    __slots__ = ("anew", "key")
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, *, anew: bool) -> None:
         self.key = key
+        self.anew = anew
+        """Whether a load that is under way will not do."""

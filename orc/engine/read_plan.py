@@ -6,10 +6,11 @@ and coroutines share every decision. A trusted hit in memory is answered before 
 
 from __future__ import annotations
 
-from orc.engine.operations import Fetch, Join, Load, Store, Wait
+from orc.engine.operations import Fetch, Join, Load, Remove, Store, Wait
 from orc.model.entry import MISSING, Entry
 from orc.model.freshness import FOREVER
-from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
+from orc.model.key import is_local
+from orc.model.outcome import ABANDONED, FAILED, FOLLOW, LEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
     """Return the value of a key, loading it if need be."""
-    if ask.anew:
-        keyspace.core.flights.void((keyspace.space, ask.key))
-    else:
+    flights = keyspace.core.flights
+    if not ask.anew:
         view = keyspace.look(ask.key, ask.ttl)
         if view.trusted:
             value = keyspace.open(view)
@@ -42,24 +42,25 @@ def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
                 keyspace.counters.add("stale")
                 return value
     while True:
-        turn: Turn = yield Join((keyspace.space, ask.key))
+        turn: Turn = yield Join((keyspace.space, ask.key), anew=ask.anew)
         try:
             if turn.role == LEAD:
                 return (yield from _lead(keyspace, ask, turn.flight))
+            value = keyspace.stale_value(ask)
+            if value is not MISSING:
+                keyspace.counters.add("stale")
+                return value
             if turn.role == FOLLOW:
-                value = keyspace.stale_value(ask.key)
-                if value is not MISSING:
-                    keyspace.counters.add("stale")
-                    return value
                 yield Wait(turn.flight)
+                if turn.flight.state == ABANDONED or _too_old(keyspace, ask, turn.flight):
+                    continue  # one of those who followed leads
                 value = _of_others(keyspace, ask, turn.flight)
                 if value is not MISSING:
                     return value
-                if turn.flight.state != LANDED:
-                    continue  # its leader was cancelled: one of those who followed leads
+                flights.part(turn)
             return (yield from _alone(keyspace, ask, turn.flight))
         finally:
-            keyspace.core.flights.leave(turn)
+            flights.leave(turn)
 
 
 def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
@@ -79,23 +80,25 @@ def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
     for tier in core.tiers:
         if not missing:
             break
-        writes = core.flights.voids
+        # A copy of what was read before somebody wrote would bring back the old value.
+        watch = core.flights.watch()
         try:
-            answers = yield Fetch(tier, [keyspace.wire((key,)) for key in missing])
-        except Exception:  # noqa: BLE001 - a broken tier is a miss and a count, whatever broke
-            keyspace.counters.tier("errors", tier.name, len(missing))
+            found_there = yield Fetch(tier, [keyspace.wire((key,)) for key in missing])
+            answers = list(zip(missing, found_there, strict=True))
+        except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
+            keyspace.broken(tier, error, len(missing))
             continue
-        for key, answer in zip(tuple(missing), answers, strict=True):
+        for key, answer in answers:
             entry = answer.entry
-            if entry is None or not keyspace.accepts(entry, keyspace.terms.ttl):
+            # No ttl of the reader's own: who sets a key says how long it is good for.
+            if entry is None or not keyspace.accepts(entry, None, keyspace.space.index.get(key)):
                 keyspace.counters.tier("misses", tier.name)
                 continue
             keyspace.counters.tier("hits", tier.name)
             missing.remove(key)
             kept = keyspace.keep(entry.value)
-            # A copy of what was read before somebody wrote would bring back the old value.
-            if kept is not None and writes == core.flights.voids:
-                keyspace.bring_up(key, entry, kept)
+            if kept is not None:
+                keyspace.bring_up(key, entry, kept, watch)
             found[key] = entry.value if kept is None else _thawed(kept)
     return found
 
@@ -109,7 +112,7 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
             value = keyspace.open(view) if view.trusted else MISSING
             if value is not MISSING:
                 keyspace.counters.add("shared")
-                flights.land(flight, (view.value, view.thaw))
+                flights.land(flight, (view.value, view.thaw), view.created_at)
                 return value
         passed: Passed = []
         if keyspace.core.tiers:
@@ -119,10 +122,12 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         return (yield from _load(keyspace, ask, flight, passed))
     except Exception as error:
         flights.fail(flight, error)
-        value = MISSING if ask.anew else keyspace.stale_value(ask.key, error)
+        value = keyspace.stale_value(ask, error)
         if value is MISSING:
             raise
         keyspace.rest(ask.key)
+        if ask.anew:
+            raise
         keyspace.counters.add("stale")
         return value
     finally:
@@ -134,12 +139,17 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
     """Ask the shared tiers one by one, and bring up what is found; note the tokens of the rest."""
     core, counters = keyspace.core, keyspace.counters
     wire = keyspace.wire(ask.values)
+    if is_local(wire):
+        return MISSING  # a class made in a function: no other process can know it by name
     ttl = keyspace.terms.ttl if ask.ttl is None else ask.ttl
     for tier in core.tiers:
         try:
             (found,) = yield Fetch(tier, [wire])
-        except Exception:  # noqa: BLE001 - a broken tier is a miss and a count, whatever broke
-            counters.tier("errors", tier.name)
+        except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
+            keyspace.broken(tier, error)
+            continue
+        if ask.anew:
+            passed.append((tier, found.token))
             continue
         entry = found.entry
         copy = keyspace.space.index.get(ask.key)
@@ -149,11 +159,11 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
             continue
         counters.tier("hits", tier.name)
         kept = keyspace.keep(entry.value)
-        yield from _fill(keyspace, wire, entry, passed)
+        yield from _change(keyspace, flight, _fills(wire, entry, passed))
         if kept is None:
             return entry.value
-        keyspace.bring_up(ask.key, entry, kept, flight)
-        core.flights.land(flight, kept)
+        keyspace.bring_up(ask.key, entry, kept, flight, ttl)
+        core.flights.land(flight, kept, entry.created_at)
         return _thawed(kept)
     return MISSING
 
@@ -161,7 +171,7 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
 def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
     """Call the loader and store what it returns: the deepest tier first and memory last."""
     core, counters = keyspace.core, keyspace.counters
-    versions = core.snapshot(ask.tags, keyspace.partition)
+    versions = flight.versions = core.snapshot(ask.tags, keyspace.partition)
     began = core.now()
     counters.add("loads")
     try:
@@ -169,44 +179,61 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
     except BaseException:
         counters.add("load_errors")
         raise
-    load_time = max(0.0, core.clock.monotonic() - began[1])
-    counters.add("load_seconds", load_time)
+    finally:
+        load_time = max(0.0, core.clock.monotonic() - began[1])
+        counters.add("load_seconds", load_time)
     kept = keyspace.keep(value)
     ttl = keyspace.terms.ttl_of(value) if ask.ttl is None else ask.ttl
-    if kept is None or ttl <= 0:
-        if not flight.void:
-            keyspace.space.remove(ask.key)
-    else:
-        life = keyspace.life_of(ttl)
-        if passed and ttl < FOREVER:
-            entry = Entry(value, began[0], began[0] + life, load_time, versions)
-            yield from _fill(keyspace, keyspace.wire(ask.values), entry, passed)
+    stored = kept is not None and ttl > 0
+    life = keyspace.life_of(ttl)
+    if stored and passed and ttl < FOREVER:
+        entry = Entry(value, began[0], began[0] + life, load_time, versions)
+        fills = _fills(keyspace.wire(ask.values), entry, passed)
+        yield from _change(keyspace, flight, fills)
+    elif ask.anew and passed:
+        # What was passed by there is older than what this caller is given.
+        wire = keyspace.wire(ask.values)
+        removals = [Remove(tier, [wire]) for tier, _ in reversed(passed)]
+        yield from _change(keyspace, flight, removals)
+    if kept is not None and stored:
         keyspace.store(ask.key, kept, versions, began=began, life=life, flight=flight)
+    elif not flight.void:
+        keyspace.space.remove(ask.key)
     core.flights.land(flight, kept)
     return value if kept is None else _thawed(kept)
 
 
-def _fill(keyspace: Keyspace, wire: bytes, entry: Entry, passed: Passed) -> Plan:
-    for tier, token in reversed(passed):
+def _fills(wire: bytes, entry: Entry, passed: Passed) -> list[Store]:
+    return [Store(tier, [(wire, entry, token)]) for tier, token in reversed(passed)]
+
+
+def _change(keyspace: Keyspace, flight: Flight, changes: Sequence[Store | Remove]) -> Plan:
+    """Change shared tiers for a flight, for as long as nobody writes the key."""
+    for change in changes:
+        if flight.void:
+            return
         try:
-            yield Store(tier, [(wire, entry, token)])
-        except Exception:  # noqa: BLE001 - what could not be stored is loaded again, that is all
-            keyspace.counters.tier("errors", tier.name)
+            yield change
+        except Exception as error:  # noqa: BLE001 - it will be loaded again, that is all
+            keyspace.broken(change.tier, error)
 
 
 def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     """Load for this caller only: nothing is stored, and nobody is kept waiting."""
-    counters = keyspace.counters
+    counters, monotonic = keyspace.counters, keyspace.core.clock.monotonic
+    began = monotonic()
     counters.add("loads")
     try:
         value = yield Load(ask.load, flight)
     except Exception as error:
         counters.add("load_errors")
-        stale = keyspace.stale_value(ask.key, error)
+        stale = keyspace.stale_value(ask, error)
         if stale is MISSING:
             raise
         counters.add("stale")
         return stale
+    finally:
+        counters.add("load_seconds", max(0.0, monotonic() - began))
     kept = keyspace.keep(value)
     return value if kept is None else _thawed(kept)
 
@@ -214,15 +241,20 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
 def _of_others(keyspace: Keyspace, ask: Ask, flight: Flight) -> object:
     """Return what a flight brought to those who followed; ``MISSING`` if they must load."""
     if flight.state == FAILED and flight.error is not None:
-        value = keyspace.stale_value(ask.key, flight.error)
+        value = keyspace.stale_value(ask, flight.error)
         if value is MISSING:
-            raise flight.error
+            raise flight.error.with_traceback(flight.traceback)
         keyspace.counters.add("stale")
         return value
     if flight.result is None:
         return MISSING
     keyspace.counters.add("shared")
     return _thawed(flight.result)
+
+
+def _too_old(keyspace: Keyspace, ask: Ask, flight: Flight) -> bool:
+    """Tell whether a flight brought what this reader's own, shorter ttl does not admit."""
+    return ask.ttl is not None and keyspace.core.clock.wall() >= flight.created_at + ask.ttl
 
 
 def _thawed(kept: Any) -> object:

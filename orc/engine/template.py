@@ -7,6 +7,7 @@ from orc.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 
 class Field:
@@ -79,30 +80,33 @@ def _parsed(part: str, template: str, what: str) -> list[tuple[str, str, str | N
     ]
 
 
-def _finder(field: str, template: str, what: str) -> Callable[[object], object] | None:
+def _finder(field: str, template: str, what: str) -> Callable[[Any], object] | None:
     """Return what finds ``user.id`` or ``user[id]`` in the user; none for ``user``."""
-    from _string import formatter_field_name_split
+    from _string import formatter_field_name_split  # type: ignore[import-not-found]
     from operator import attrgetter, itemgetter
 
+    steps: list[Callable[[Any], object]] = []
     try:
-        steps = [
-            attrgetter(key) if is_attribute else itemgetter(key)
-            for is_attribute, key in formatter_field_name_split(field)[1]
-        ]
+        for is_attribute, key in formatter_field_name_split(field)[1]:
+            steps.append(attrgetter(key) if is_attribute else itemgetter(key))
     except ValueError as error:
         raise ConfigError(f"{what} {template!r} is not a template: {error}") from error
+    if len(steps) < 2:  # noqa: PLR2004 - one step needs no other to go round it
+        return steps[0] if steps else None
 
     def find(value: object) -> object:
         for step in steps:
             value = step(value)
         return value
 
-    return find if len(steps) > 1 else (steps or [None])[0]
+    return find
 
 
 def names_of(names: str | Sequence[str], what: str) -> tuple[str, ...]:
     """Return names as a tuple: one string is one name, not a sequence of letters."""
-    listed = (names,) if isinstance(names, str) or not hasattr(names, "__iter__") else tuple(names)
+    if isinstance(names, str):
+        return (names,)
+    listed: tuple[Any, ...] = tuple(names) if hasattr(names, "__iter__") else (names,)
     if not all(isinstance(name, str) for name in listed):
         raise ConfigError(f"{what} is {names!r}: give strings")
     return listed

@@ -10,6 +10,8 @@ from orc.stats.info import CacheInfo
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -27,12 +29,18 @@ class Cached(Protocol[P, R_co]):
     @property
     def __wrapped__(self) -> Callable[P, R_co]: ...
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    @overload  # of a class method: its first parameter is the class
+    def __get__(
+        self: Cached[Concatenate[S, Q], R_co], instance: object, owner: S, /
+    ) -> BoundCached[P, Q, R_co]: ...
     @overload
-    def __get__(self, instance: None, owner: type | None = None, /) -> Cached[P, R_co]: ...
+    def __get__(self, instance: None, owner: type, /) -> Cached[P, R_co]: ...
     @overload
     def __get__(
-        self: Cached[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None, /
-    ) -> BoundCached[Concatenate[Any, Q], Q, R_co]: ...
+        self: Cached[Concatenate[S, Q], R_co], instance: S, owner: type, /
+    ) -> BoundCached[P, Q, R_co]: ...
+    @overload  # of a static method: its first parameter is something else
+    def __get__(self, instance: object, owner: type, /) -> Cached[P, R_co]: ...
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function whatever is stored, store the result, and return it."""
         ...
@@ -59,9 +67,16 @@ class Cached(Protocol[P, R_co]):
 
 
 class BoundCached(Protocol[P, Q, R_co]):
-    """A decorated method that was read from an instance: called without it."""
+    """A decorated method that was read from its instance or class: called without it.
 
+    May be called with it, too, since mypy takes the first ``__get__`` of :class:`Cached` for every
+    method, class method and static method. (pyright tells them apart, and binds as Python will.)
+    """
+
+    @overload
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R_co: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @property
     def __wrapped__(self) -> Callable[P, R_co]: ...
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
@@ -75,6 +90,33 @@ class BoundCached(Protocol[P, Q, R_co]):
 class AsyncCached(Cached[P, Coroutine[Any, Any, R_co]], Protocol[P, R_co]):
     """A decorated ``async def``: what it returns is awaited."""
 
+    @overload  # of a class method: its first parameter is the class
+    def __get__(
+        self: AsyncCached[Concatenate[S, Q], R_co], instance: object, owner: S, /
+    ) -> AsyncBoundCached[P, Q, R_co]: ...
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> AsyncCached[P, R_co]: ...
+    @overload
+    def __get__(
+        self: AsyncCached[Concatenate[S, Q], R_co], instance: S, owner: type, /
+    ) -> AsyncBoundCached[P, Q, R_co]: ...
+    @overload  # of a static method: its first parameter is something else
+    def __get__(self, instance: object, owner: type, /) -> AsyncCached[P, R_co]: ...
     def peek(self, *args: P.args, **kwargs: P.kwargs) -> R_co | Missing:  # type: ignore[override]
         """Return the fresh result in memory, or ``orc.MISSING``; nothing is called or counted."""
         ...
+
+
+class AsyncBoundCached(BoundCached[P, Q, Coroutine[Any, Any, R_co]], Protocol[P, Q, R_co]):
+    """A decorated ``async def`` method that was read from an instance."""
+
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> R_co | Missing: ...  # type: ignore[override]
+
+
+class Decorator(Protocol):
+    """What ``cached(...)`` returns: a decorator of ``def`` and ``async def``."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...

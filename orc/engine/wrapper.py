@@ -239,15 +239,20 @@ def compile_wrapper(
         values=f"({values})",
         unpack=f"{values}= @values" if values else "pass",
     ).replace("@", prefix)
+    slow = {prefix + "slow": helpers["slow"]}
     helpers = {**_BUILTINS, **helpers, "function": function}
-    namespace = {prefix + helper: value for helper, value in helpers.items()}
+    namespace = {prefix + helper: value for helper, value in helpers.items() if helper != "slow"}
     where = f"<orc: the cache of {getattr(function, '__qualname__', function)}>"
     # The template is ours, and every name filled in is a parameter's of the function already.
     exec(compile(source, where, "exec"), namespace)  # noqa: S102
     made = Compiled()
-    made.call, made.key_values = namespace[prefix + "call"], namespace[prefix + "key_values"]
-    # The wrapper is not to be in its own namespace: it goes as soon as nobody has it any more.
-    made.wrapper, made.bind = namespace.pop(prefix + "wrapper"), namespace[prefix + "bind"]
+    # Whoever answers ``slow`` has the other three: in one namespace with it they would be a cycle,
+    # and the entries would stay for the garbage collector when nobody has the wrapper any more.
+    code = namespace.pop(prefix + "wrapper").__code__
+    made.wrapper = FunctionType(code, namespace | slow)
+    made.bind, made.call, made.key_values = (
+        namespace[prefix + name] for name in ("bind", "call", "key_values")
+    )
     for taking_defaults in (made.wrapper, made.bind):
         taking_defaults.__defaults__ = parameters.defaults or None
         taking_defaults.__kwdefaults__ = parameters.kwdefaults or None

@@ -1,7 +1,9 @@
 """Writing and removing, as plans: the deepest tier first, and memory last.
 
-Every write first voids the load of its key that may be under way, so that no slow loader stores a
-value from before. (The leases of memcache at Facebook, NSDI 2013, inside one process.)
+Every write voids the loads of its key that are under way, so that no slow loader stores a value
+from before: at first, and again before memory changes, since one may have begun meanwhile that
+still saw the old value in a shared tier. (The leases of memcache at Facebook, NSDI 2013, inside one
+process.)
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from orc.engine.keyspace import Kept, Keyspace
     from orc.engine.operations import Plan
@@ -32,34 +34,44 @@ def write_many(
     core = keyspace.core
     versions = core.snapshot(tags, keyspace.partition)
     began = core.now()
-    storable: list[tuple[str, object, float, Kept]] = []
+    storable: list[tuple[str, Kept, float]] = []
     unstorable: list[str] = []
+    travelling: list[tuple[bytes, Entry, None]] = []
+    staying: list[bytes] = []
+    failure: Exception | None = None
     for key, value in values.items():
         kept = keyspace.keep(value)
+        wire = keyspace.wire((key,)) if core.tiers else b""
         fresh_for = keyspace.terms.ttl_of(value) if ttl is None else ttl
         if kept is None or fresh_for <= 0:
             unstorable.append(key)
+            staying.append(wire)
+            continue
+        life = keyspace.life_of(fresh_for)
+        storable.append((key, kept, life))
+        if fresh_for < FOREVER:
+            entry = Entry(value, began[0], began[0] + life, 0.0, versions)
+            travelling.append((wire, entry, None))
         else:
-            storable.append((key, value, keyspace.life_of(fresh_for), kept))
-    for key in values:
-        core.flights.void((keyspace.space, key))
+            staying.append(wire)
+    _void(keyspace, values)
     for tier in reversed(core.tiers):
-        fills = [
-            (keyspace.wire((key,)), Entry(value, began[0], began[0] + life, 0.0, versions), None)
-            for key, value, life, _ in storable
-            if life < FOREVER / 2
-        ]
         try:
-            if fills:
-                yield Store(tier, fills)
-            if unstorable:
-                yield Remove(tier, [keyspace.wire((key,)) for key in unstorable])
-        except Exception:  # noqa: BLE001 - a broken tier is a count, whatever broke
+            if travelling:
+                yield Store(tier, travelling)
+            if staying:
+                # Whatever is there is older than this write.
+                yield Remove(tier, staying)
+        except Exception as error:  # noqa: BLE001 - a broken tier is a count, whatever broke
             keyspace.counters.tier("errors", tier.name)
+            failure = failure or error
+    _void(keyspace, values)
     for key in unstorable:
         keyspace.space.remove(key)
-    for key, _, life, kept in storable:
+    for key, kept, life in storable:
         keyspace.store(key, kept, versions, began=began, life=life)
+    if failure is not None and keyspace.terms.strict:
+        raise failure
 
 
 def remove_many(
@@ -72,15 +84,20 @@ def remove_many(
     """
     core = keyspace.core
     failure: Exception | None = None
-    for key in keys:
-        core.flights.void((keyspace.space, key))
+    _void(keyspace, keys)
     for tier in reversed(core.tiers):
         try:
             yield Remove(tier, [keyspace.wire(made_of) for made_of in values])
         except Exception as error:  # noqa: BLE001 - raised below
             keyspace.counters.tier("errors", tier.name)
             failure = failure or error
+    _void(keyspace, keys)
     removed = sum(keyspace.space.remove(key) for key in keys)
     if failure is not None:
         raise failure
     return removed
+
+
+def _void(keyspace: Keyspace, keys: Iterable[Hashable]) -> None:
+    for key in keys:
+        keyspace.core.flights.void((keyspace.space, key))

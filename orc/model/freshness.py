@@ -30,7 +30,7 @@ def seconds(value: object, what: str) -> float:
     number: object = value
     if not isinstance(value, (int, float)):
         total = getattr(value, "total_seconds", None)
-        number = total() if callable(total) else None
+        number = total() if callable(total) and not isinstance(value, type) else None
     if isinstance(value, bool) or not isinstance(number, (int, float)) or not number >= 0:
         raise ConfigError(
             f"{what} is {value!r}: give seconds as an int, a float or a timedelta, 0 or more"

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class Tag:
     """A tag and the version of it that this process knows."""
 
-    __slots__ = ("__weakref__", "name", "version")
+    __slots__ = ("__weakref__", "entries", "name", "version")
 
     def __init__(self, name: str, version: bytes) -> None:
-        self.name = name
-        self.version = version
+        self.name: str = name
+        self.version: bytes = version
+        self.entries: int = 0
+        """How many entries in memory have it; kept by the memory tier, under its lock."""
 
 
 class Invalidated(Exception):  # noqa: N818 - control flow inside ORC, never seen by a caller

@@ -7,7 +7,8 @@ waiting for what it brings. Nobody waits where waiting could last for ever:
 * Where the flight to be followed waits, itself or through others, for one that the newcomer leads
   (A loads B while B loads A), the newcomer loads for itself.
 * A sync caller on a thread that runs an event loop never follows a coroutine, which may need that
-  very loop; it loads for itself.
+  very loop; it loads for itself. Neither does anybody follow what waits, itself or through others,
+  for a loop that is blocked until the newcomer is done.
 * A leader that is cancelled, interrupted, or left behind on a loop that no longer runs hands over:
   the followers begin anew, and one of them leads.
 
@@ -22,14 +23,22 @@ from contextvars import ContextVar
 
 from orc.errors import RecursiveLoadError
 from orc.model.outcome import ABANDONED, ALONE, FAILED, FLYING, FOLLOW, LANDED, LEAD
+from orc.model.tags import valid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Hashable
+    from types import TracebackType
+
+    from orc.model.tags import Snapshot
 
     Key = tuple[object, Hashable]
     """A space, and a key in it."""
+
+
+JUST_NOW = float("inf")
+"""An instant after which no wait can have begun."""
 
 
 class Flight:
@@ -37,12 +46,15 @@ class Flight:
 
     __slots__ = (
         "_waits_for",
+        "created_at",
         "error",
         "key",
         "loop",
         "outer",
         "result",
         "state",
+        "traceback",
+        "versions",
         "void",
         "wakers",
     )
@@ -56,8 +68,14 @@ class Flight:
         self.state = FLYING
         self.void = False
         """Whether the key was written or deleted meanwhile: the result may not be stored."""
+        self.versions: Snapshot = ()
+        """The tags of what is being loaded, with their versions from before the load."""
         self.result: object = None
+        self.created_at = JUST_NOW
+        """When the load of the result began: seconds, wall clock."""
         self.error: BaseException | None = None
+        self.traceback: TracebackType | None = None
+        """The error's own as its loader raised it; each who raises it again adds to that."""
         self.wakers: list[Callable[[], object]] = []
         self._waits_for: list[Flight] = []
 
@@ -65,26 +83,23 @@ class Flight:
         """Tell whether its leader is a coroutine of a loop that does not run any more."""
         return self.loop is not None and not self.loop.is_running()
 
-    def leads_to(self, flights: set[Flight]) -> bool:
-        """Tell whether this flight waits, itself or through others, for one of `flights`."""
+    def leads_to(self, flights: set[Flight], loop: AbstractEventLoop | None) -> bool:
+        """Tell whether this flight waits, itself or through others, for one of `flights` or `loop`.
+
+        A coroutine's flight waits for whatever blocks the thread of its loop.
+        """
         seen = {self}
         open_ends = [self]
         while open_ends:
             flight = open_ends.pop()
-            if flight in flights:
+            if flight in flights or (loop is not None and flight.loop is loop):
                 return True
-            for further in flight._waits_for:  # noqa: SLF001 - its own class
+            blocking = () if flight.loop is None else _blocking.get(flight.loop, ())
+            for further in (*flight._waits_for, *blocking):  # noqa: SLF001 - its own class
                 if further not in seen:
                     seen.add(further)
                     open_ends.append(further)
         return False
-
-    def lineage(self) -> list[Flight]:
-        """List this flight, the one whose loader it runs in, and so on."""
-        line = [self]
-        while line[-1].outer is not None:
-            line.append(line[-1].outer)
-        return line
 
     def wait_for(self, flight: Flight) -> None:
         """Note that this flight cannot land before `flight` has."""
@@ -96,84 +111,154 @@ class Flight:
 
 
 class Turn:
-    """What a caller who misses a key shall do, with which flight: LEAD, FOLLOW or ALONE."""
+    """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight."""
 
-    __slots__ = ("flight", "outer", "role")
+    __slots__ = ("_loop", "_sync", "flight", "outer", "role")
 
-    def __init__(self, role: str, flight: Flight, outer: Flight | None) -> None:
-        self.role = role
-        self.flight = flight
+    def __init__(self, outer: Flight | None, loop: AbstractEventLoop | None, *, sync: bool) -> None:
         self.outer = outer
+        self._loop = loop
+        self._sync = sync
+
+    def begin(self, role: str, key: Key, flight: Flight | None = None) -> None:
+        """Take a role, on a flight or a new one, and note who cannot go on before that has ended.
+
+        Called under the lock, as is :meth:`end`.
+        """
+        self.role = role
+        self.flight = flight or Flight(key, self.outer, None if self._sync else self._loop)
+        if self.outer is not None:
+            self.outer.wait_for(self.flight)
+        if self._sync and self._loop is not None:
+            _blocking.setdefault(self._loop, []).append(self.flight)
+
+    def end(self) -> None:
+        """Take back one :meth:`begin`."""
+        if self.outer is not None:
+            self.outer.wait_no_more(self.flight)
+        if self._sync and self._loop is not None:
+            flights = _blocking[self._loop]
+            flights.remove(self.flight)
+            if not flights:
+                del _blocking[self._loop]
+
+
+class Watch:
+    """Tells whether any key was written or removed since it was made."""
+
+    __slots__ = ("_flights", "_voids")
+
+    def __init__(self, flights: Flights) -> None:
+        self._flights = flights
+        self._voids = flights.voids
+
+    @property
+    def void(self) -> bool:
+        """Whether what was read before may be an old value by now."""
+        return self._flights.voids != self._voids
 
 
 _inside: ContextVar[Flight | None] = ContextVar("orc_flight", default=None)
 """The flight in whose loader this code runs. Tasks and ``asyncio.to_thread`` inherit it."""
 
+_lock = RLock()
+"""Of all tables, since a loader of one cache may wait for a load of another, and back. Held for
+table work only; re-entrant, since a finaliser of the user's may come back here on this thread."""
+
+_blocking: dict[AbstractEventLoop, list[Flight]] = {}
+"""For which flights the thread of a loop is blocked by a sync caller."""
+
+
+def _lineage() -> list[Flight]:
+    """List the flights inside whose loaders this code runs, the innermost first.
+
+    Without those that have ended: a task may outlive the load that started it.
+    """
+    line = []
+    flight = _inside.get()
+    while flight is not None:
+        if flight.state == FLYING:
+            line.append(flight)
+        flight = flight.outer
+    return line
+
 
 class Flights:
-    """The loads of one cache that are on their way. Its lock is held for table work only."""
+    """The loads of one cache that are on their way."""
 
-    __slots__ = ("_flying", "_lock", "voids")
+    __slots__ = ("_flying", "voids")
 
     def __init__(self) -> None:
         self._flying: dict[Key, Flight] = {}
         self.voids = 0
         """Grows with every write or removal of a key, whether it was being loaded or not."""
-        # Re-entrant: a finaliser of the user's may come back here on the same thread.
-        self._lock = RLock()
 
-    def join(self, key: Key, loop: AbstractEventLoop | None, *, sync: bool) -> Turn:
+    def join(
+        self, key: Key, loop: AbstractEventLoop | None, *, sync: bool, anew: bool = False
+    ) -> Turn:
         """Say what a caller who misses `key` shall do.
 
         `loop` is the event loop that runs on this thread, if any; `sync` tells that the caller
-        would block it. Whoever leads calls :meth:`land`, :meth:`fail` or :meth:`abandon` in the
-        end, and every caller :meth:`leave`. Raises ``RecursiveLoadError`` inside the loader of this
-        very key.
+        blocks it. With `anew` a running load will not do, and is voided. Whoever leads calls
+        :meth:`land`, :meth:`fail` or :meth:`abandon` in the end, and every caller :meth:`leave`.
+        Raises ``RecursiveLoadError`` inside the loader of this very key.
         """
-        outer = _inside.get()
-        lineage = outer.lineage() if outer is not None else []
         stranded: Flight | None = None
-        with self._lock:
-            if any(flight.key == key and flight.state == FLYING for flight in lineage):
+        blocks = loop if sync else None
+        with _lock:
+            lineage = _lineage()
+            if any(flight.key == key for flight in lineage):
                 raise RecursiveLoadError(
                     "a loader asked the cache for the very key that it is loading: there, load "
                     "the value without the cache, or under another key"
                 )
+            outer = lineage[0] if lineage else None
+            if anew:
+                self.void(key)
             flight = self._flying.get(key)
             if flight is not None and flight.stranded():
                 stranded, flight = flight, None
+            elif flight is not None and not valid(flight.versions):
+                self.void(key)
+                flight = None
+            turn = Turn(outer, loop, sync=sync)
             if flight is None:
-                turn = Turn(LEAD, Flight(key, outer, None if sync else loop), outer)
+                turn.begin(LEAD, key)
                 self._flying[key] = turn.flight
-            elif (sync and loop is not None and flight.loop is not None) or (
-                lineage and flight.leads_to(set(lineage))
+            elif (blocks is not None and flight.loop is not None) or flight.leads_to(
+                set(lineage), blocks
             ):
-                turn = Turn(ALONE, Flight(key, outer, None), outer)
+                turn.begin(ALONE, key)
             else:
-                turn = Turn(FOLLOW, flight, outer)
-            if outer is not None:
-                outer.wait_for(turn.flight)
+                turn.begin(FOLLOW, key, flight)
         if stranded is not None:
             self.strand(stranded)
         return turn
 
+    def part(self, turn: Turn) -> None:
+        """Have one who followed load alone, since what the flight brought cannot be shared."""
+        with _lock:
+            turn.end()
+            turn.begin(ALONE, turn.flight.key)
+
     def on_landing(self, flight: Flight, waker: Callable[[], object]) -> bool:
         """Have `waker` called when the flight ends; tell whether it is still on its way."""
-        with self._lock:
+        with _lock:
             if flight.state != FLYING:
                 return False
             flight.wakers.append(waker)
             return True
 
-    def land(self, flight: Flight, result: object) -> None:
-        """Give `result` to all who follow."""
-        flight.result = result
-        self._end(flight, LANDED)
+    def land(self, flight: Flight, result: object, created_at: float = JUST_NOW) -> None:
+        """Give `result` to all who follow.
+
+        `created_at` (seconds, wall clock) is that of a result which was found and not loaded.
+        """
+        self._end(flight, LANDED, result=result, created_at=created_at)
 
     def fail(self, flight: Flight, error: BaseException) -> None:
         """Give the loader's error to all who follow."""
-        flight.error = error
-        self._end(flight, FAILED)
+        self._end(flight, FAILED, error=error, traceback=error.__traceback__)
 
     def abandon(self, flight: Flight) -> None:
         """Let one of those who follow lead: this leader was cancelled or interrupted.
@@ -189,16 +274,21 @@ class Flights:
 
     def leave(self, turn: Turn) -> None:
         """End a turn, whatever came of it."""
-        if turn.outer is not None:
-            with self._lock:
-                turn.outer.wait_no_more(turn.flight)
+        with _lock:
+            turn.end()
+        if turn.role == ALONE:
+            self.abandon(turn.flight)
+
+    def watch(self) -> Watch:
+        """Begin to watch for writes and removals, of whatever key."""
+        return Watch(self)
 
     def void(self, key: Key) -> None:
         """Keep a running load of `key` from being stored: the key is being written or deleted.
 
         Those who follow still get its result; those who come later start a flight of their own.
         """
-        with self._lock:
+        with _lock:
             self.voids += 1
             flight = self._flying.pop(key, None)
             if flight is not None:
@@ -206,17 +296,19 @@ class Flights:
 
     def void_all(self, belongs: Callable[[Key], bool]) -> None:
         """Void the flights of all keys that belong."""
-        with self._lock:
+        with _lock:
             self.voids += 1
             for key in [key for key in self._flying if belongs(key)]:
                 self._flying.pop(key).void = True
 
-    def _end(self, flight: Flight, state: str) -> None:
-        with self._lock:
+    def _end(self, flight: Flight, state: str, **brought: object) -> None:
+        with _lock:
             if flight.state != FLYING:
                 return
             if self._flying.get(flight.key) is flight:
                 del self._flying[flight.key]
+            for name, value in brought.items():
+                setattr(flight, name, value)
             flight.state = state
             wakers, flight.wakers = flight.wakers, []
         for wake in wakers:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from _thread import RLock
 from itertools import count
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Tally:
     """A counter whose ``bump`` is a single call of C code, so that a hit can afford it."""
@@ -14,7 +18,7 @@ class Tally:
     def __init__(self) -> None:
         # ``count`` hands out each number once, whichever threads ask. To look is to take a number
         # too, hence the number of looks is taken off.
-        self.bump = count(1).__next__
+        self.bump: Callable[[], int] = count(1).__next__
         self._looks = 0
         self._base = 0
         self._lock = RLock()
@@ -59,35 +63,37 @@ class Counters:
     )
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.hits = Tally()
+        self.name: str = name
+        self.hits: Tally = Tally()
         """Requests that memory answered, with a fresh value."""
-        self.stale = 0
+        self.stale: int = 0
         """Requests answered by a value past its ttl, since the origin failed or was being asked."""
-        self.shared = 0
+        self.shared: int = 0
         """Requests that waited for a load that another one had begun, and took its value."""
-        self.loads = 0
+        self.loads: int = 0
         """Calls of a loader, failed ones included."""
-        self.load_errors = 0
-        self.load_seconds = 0.0
+        self.load_errors: int = 0
+        self.load_seconds: float = 0.0
         self.causes: dict[str, int] = {}
         """Misses of memory by cause."""
-        self.uncopyable = 0
+        self.uncopyable: int = 0
         """Values that were not stored, for want of a copy."""
         self.tier_hits: dict[str, int] = {}
         self.tier_misses: dict[str, int] = {}
         self.tier_errors: dict[str, int] = {}
-        self.evicted = 0
-        self.expired = 0
-        self.invalidated = 0
-        self.oversize = 0
+        self.evicted: int = 0
+        self.expired: int = 0
+        self.invalidated: int = 0
+        self.oversize: int = 0
         """Values that were not stored, for their size."""
         self._lock = RLock()
 
-    def add(self, name: str, amount: float = 1) -> None:
-        """Add to the counter of that name."""
+    def add(self, name: str, amount: float = 1) -> float:
+        """Add to the counter of that name, and return what it shows now."""
         with self._lock:
-            setattr(self, name, getattr(self, name) + amount)
+            now: float = getattr(self, name) + amount
+            setattr(self, name, now)
+            return now
 
     def miss(self, cause: str) -> None:
         """Count a miss of memory."""

@@ -1,6 +1,8 @@
-"""What a cache did: an immutable report that can be printed, and subtracted from a later one."""
+"""What a cache did: an immutable report that can be printed."""
 
 from __future__ import annotations
+
+from types import MappingProxyType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ class TierReport:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a report does not change: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a report does not change: {name} cannot be deleted")
 
     def __repr__(self) -> str:
         return f"<TierReport {self.name}: {self.hits} hits, {self.misses} misses>"
@@ -102,6 +107,9 @@ class Report:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a report does not change: {name} cannot be set")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a report does not change: {name} cannot be deleted")
+
     @property
     def hits(self) -> int:
         """Requests that a tier answered with a fresh value."""
@@ -162,44 +170,63 @@ def report(books: Iterable[Counters], memory: Memory, shared_tiers: Iterable[str
         ]
         tiers.append(TierReport(name, *of_tier))
     ordered = dict(sorted(causes.items(), key=lambda item: -item[1]))
-    return Report(tiers=tuple(tiers), causes=ordered, functions=functions, **sums)
+    return Report(
+        tiers=tuple(tiers),
+        causes=MappingProxyType(ordered),
+        functions=MappingProxyType(functions),
+        **sums,
+    )
+
+
+KILO, THREE_DIGITS, MOST_MS = 1024, 99.95, 1e7
+WIDTH, LABEL, DIGITS = 80, 12, 10
+"""Characters of a line, of the label that it begins with, and of a number in it; at most."""
 
 
 def human_bytes(count: int) -> str:
-    """Write a number of bytes for a person."""
+    """Write a number of bytes in at most seven characters, for a person."""
+    if count < KILO:
+        return f"{count} B"
     size = float(count)
-    for unit in ("B", "KB", "MB"):
-        if size < 1024:  # noqa: PLR2004 - bytes in a kilobyte
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GB"
+    for unit in ("KB", "MB", "GB", "TB", "PB"):
+        size /= KILO
+        if size < KILO:
+            return f"{size:.{size < THREE_DIGITS:d}f} {unit}"
+    return f"{size:.0e} PB"
+
+
+def human_count(count: int) -> str:
+    """Write a number in at most ten characters: 1,234,567 or 1.23e+10."""
+    text = f"{count:,}"
+    return text if len(text) <= DIGITS else f"{count:.2e}"
 
 
 def _lines(report: Report) -> list[str]:
     lines = [
-        f"{report.requests:,} requests, {report.hit_ratio:.1%} of them answered without a load",
+        f"{human_count(report.requests)} requests, {report.hit_ratio:.1%} answered without a load",
         "",
-        f"{'tier':<10}{'hits':>12}{'misses':>12}{'ratio':>9}{'errors':>9}{'entries':>10}  size",
+        f"{'tier':<9}{'hits':>11}{'misses':>11}{'ratio':>7}{'errors':>11}{'entries':>11}  size",
     ]
     for tier in report.tiers:
-        entries = "" if tier.entries is None else f"{tier.entries:,}"
+        entries = "" if tier.entries is None else human_count(tier.entries)
         size = (
             ""
             if tier.bytes is None or tier.max_bytes is None
-            else (f"{human_bytes(tier.bytes)} of {human_bytes(tier.max_bytes)}")
+            else f"{human_bytes(tier.bytes)} of {human_bytes(tier.max_bytes)}"
         )
         lines.append(
-            f"{tier.name:<10}{tier.hits:>12,}{tier.misses:>12,}{tier.ratio:>9.1%}{tier.errors:>9,}"
-            f"{entries:>10}  {size}".rstrip()
+            f"{tier.name[:8]:<9}{human_count(tier.hits):>11}{human_count(tier.misses):>11}"
+            f"{tier.ratio:>7.1%}{human_count(tier.errors):>11}{entries:>11}  {size}".rstrip()
         )
-    mean = report.load_seconds / report.loads if report.loads else 0.0
+    mean = 1000 * report.load_seconds / report.loads if report.loads else 0.0
+    mean_text = f"{mean:,.1f}" if mean < MOST_MS else f"{mean:.1e}"
     lines += [
         "",
         _counts("misses", report.causes),
         _counts(
             "loads",
             {
-                f"of {mean * 1000:,.1f} ms on average": report.loads,
+                f"of {mean_text} ms on average": report.loads,
                 "failed": report.load_errors,
             },
         ),
@@ -224,5 +251,13 @@ def _lines(report: Report) -> list[str]:
 
 
 def _counts(label: str, counts: Mapping[str, int]) -> str:
-    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "none"
-    return f"{label:<12}{told}"
+    line = f"{label:<{LABEL}}"
+    told = [f"{human_count(count)} {what}" for what, count in counts.items() if count]
+    lines = [line + (told[0] if told else "none")]
+    for each in told[1:]:
+        if len(lines[-1]) + len(each) + 3 > WIDTH:
+            lines[-1] += ","
+            lines.append(" " * LABEL + each)
+        else:
+            lines[-1] += f", {each}"
+    return "\n".join(lines)

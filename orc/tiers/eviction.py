@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     class Policy(Protocol):
         """Who leaves next."""
 
+        EXTRA_BYTES: int
+        """What an entry costs more under this policy than under `LRU`."""
+
         def admit(self, copy: Any, /) -> None:
             """Take in a copy that is stored from now on."""
 
@@ -58,32 +61,41 @@ class LRU:
     memory. Uses are not ranked before somebody has to leave.
     """
 
-    BATCH = 4096
+    EXTRA_BYTES = 0
+    SLACK = 2048
+    """Places for uses beyond four for each copy, before all but the latest are dropped."""
 
-    __slots__ = ("_living", "_recent", "_recent_bound", "_uses")
+    __slots__ = ("_dead", "_living", "_recent", "_uses")
 
     def __init__(self) -> None:
         self._uses: deque[Ranked] = deque()
         self._recent: list[Ranked] = []
-        self._recent_bound = self.BATCH
         self._living = 0
+        self._dead = 0
 
     def admit(self, copy: Ranked) -> None:
         copy.rank = 0
         self._living += 1
         self._recent.append(copy)
-        self._shorten_recent()
+        self._shorten()
 
     def touch(self, copies: Sequence[Ranked]) -> None:
         self._recent += copies
-        self._shorten_recent()
+        self._shorten()
 
     def forget(self, copy: Ranked) -> None:
         copy.rank = DEAD
         self._living -= 1
+        self._dead += 1
+        self._shorten()
 
     def victim(self) -> Ranked:
-        self._rank_recent()
+        append = self._uses.append
+        for copy in _latest(self._recent) if len(self._recent) > 1 else self._recent:
+            if copy.rank != DEAD:
+                copy.rank += 1
+                append(copy)
+        self._recent.clear()
         while True:
             copy = self._uses.popleft()
             if copy.rank == 1:
@@ -93,27 +105,25 @@ class LRU:
             if copy.rank != DEAD:
                 copy.rank -= 1
 
-    def _shorten_recent(self) -> None:
-        if len(self._recent) > self._recent_bound:
-            self._recent = _latest_uses(self._recent)
-            self._recent_bound = 2 * len(self._recent) + self.BATCH
-
-    def _rank_recent(self) -> None:
-        append = self._uses.append
-        for copy in _latest_uses(self._recent) if len(self._recent) > 1 else self._recent:
-            if copy.rank != DEAD:
-                copy.rank += 1
-                append(copy)
-        self._recent.clear()
-        # At most two places for each copy: the cost is spread over the uses that made them.
-        if len(self._uses) > 2 * self._living + self.BATCH:
-            latest = _latest_uses(self._uses)
-            for copy in latest:
+    def _shorten(self) -> None:
+        # Afterwards each copy has a place or two, and the dead have none; the cost is spread over
+        # the uses that come until there are four for each again, or the dead who come until there
+        # is one for every eight of the living: each keeps a copy's shell in memory.
+        if len(self._uses) + len(
+            self._recent
+        ) > 4 * self._living + self.SLACK or self._dead > _most_dead(self._living):
+            self._dead = 0
+            self._recent = _latest(self._recent)
+            self._uses = deque(_latest(self._uses))
+            for copy in self._uses:
                 copy.rank = 1
-            self._uses = deque(latest)
 
 
-def _latest_uses(uses: Reversible[Ranked]) -> list[Ranked]:
+def _most_dead(living: int) -> int:
+    return living // 8 + 64
+
+
+def _latest(uses: Reversible[Ranked]) -> list[Ranked]:
     """Keep of several uses of one copy the last, and none of the dead."""
     latest = [copy for copy in dict.fromkeys(reversed(uses)) if copy.rank != DEAD]
     latest.reverse()
@@ -145,7 +155,7 @@ class _Fifo:
     def lose(self, copy: Ranked) -> None:
         self.weight -= copy.weight
         self.living -= 1
-        if len(self._copies) > 2 * self.living + 64:
+        if len(self._copies) > self.living + _most_dead(self.living):
             self._copies = deque(copy for copy in self._copies if copy.rank != DEAD)
 
 
@@ -159,6 +169,7 @@ class S3FIFO:
     once only passes through the tenth, and the rest stays.
     """
 
+    EXTRA_BYTES = 160  # its share of the ghosts
     SMALL_SHARE = 0.1
     MOST_USES = 3
     IN_MAIN = 4  # added to the uses, which are 0 to 3, in the rank of a copy in the main queue
@@ -222,6 +233,8 @@ class Foreign:
     memory tier's.
     """
 
+    EXTRA_BYTES = 384  # two dictionaries of cachetools, and for some of its classes a list
+
     __slots__ = ("_order",)
 
     def __init__(self, cache_class: Any) -> None:
@@ -263,5 +276,8 @@ def policy(name_or_class: object) -> Policy:
                 f"policy={name_or_class.__name__} has a time to live of its own, and entries have "
                 "one from ORC: use LRUCache, LFUCache, FIFOCache or RRCache, and ttl="
             )
-        return Foreign(name_or_class)
+        try:
+            return Foreign(name_or_class)
+        except TypeError:
+            pass  # a mapping, and none that is made with a bound as cachetools' are
     raise ConfigError(f"policy is {name_or_class!r}: use 'lru', 's3fifo', or a class of cachetools")

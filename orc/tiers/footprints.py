@@ -25,7 +25,7 @@ class Footprints:
     def __init__(self, size: int) -> None:
         """Take at most `size` bytes (at least 1 KiB)."""
         places = 1 << (max(size, 1024) // 4).bit_length() - 1
-        self.size = 4 * places
+        self.size: int = 4 * places
         self._mask = places - 1
         self._places = memoryview(bytearray(self.size)).cast("I")
 

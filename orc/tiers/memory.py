@@ -16,6 +16,7 @@ from _thread import RLock
 from collections import deque
 
 from orc.errors import ConfigError
+from orc.tiers.copies import NEVER, NO_RETRY, Copy
 from orc.tiers.eviction import DEAD, policy
 from orc.tiers.footprints import EVICTED, EXPIRED, INVALIDATED, Footprints
 from orc.tiers.sizes import weigh
@@ -52,66 +53,14 @@ LARGEST_VALUE = 0.1
 ENTRY_BYTES = 288
 """What an entry costs beside its key and value: its copy and its places in index and queue."""
 
+TAGGED_BYTES = 112
+"""What it costs more to have tags, and as much again for each of them."""
+
+TAG_BYTES = 512
+"""What a tag costs while any entry has it."""
+
 SPACE_BYTES = 512
 """What a space costs while it holds anything."""
-
-NEVER = float("-inf")
-NO_RETRY = (NEVER, NEVER)
-
-
-class Copy:
-    """One value in memory, with the instants until which a hit may trust it.
-
-    Readers take no lock. A copy is complete before it is published in the index; what leaves has
-    its trust taken away *before* its value, and readers take the value *before* they compare the
-    trust: so none of them can be given half of a change.
-    """
-
-    __slots__ = (
-        "created_at",
-        "fresh_until",
-        "key",
-        "mono_until",
-        "rank",
-        "retry",
-        "space",
-        "thaw",
-        "value",
-        "versions",
-        "wall_until",
-        "weight",
-    )
-
-    created_at: float
-    """Start of the load: seconds, wall clock."""
-    fresh_until: float
-    """End of freshness: seconds, wall clock; not before `wall_until`."""
-    key: Hashable
-    mono_until: float
-    """End of trust: seconds, monotonic clock."""
-    rank: int
-    """What the eviction policy remembers of this copy."""
-    retry: tuple[float, float]
-    """After a failed refresh: when to ask the origin again (wall, monotonic seconds)."""
-    space: Space
-    thaw: Callable[[object], object] | None
-    """Makes what a reader gets of the value; none if the value itself can be shared."""
-    value: object
-    versions: Snapshot
-    wall_until: float
-    """End of trust: seconds, wall clock."""
-    weight: int
-    """Bytes that it counts in the budget."""
-
-    @property
-    def identity(self) -> tuple[int, Hashable]:
-        """Tell the key apart from the same key in another space."""
-        return self.space.serial, self.key
-
-    @property
-    def mono_fresh_until(self) -> float:
-        """End of freshness: seconds, monotonic clock."""
-        return self.mono_until + (self.fresh_until - self.wall_until)
 
 
 class Space:
@@ -125,12 +74,12 @@ class Space:
     def __init__(
         self, memory: Memory, serial: int, ledger: Ledger, wall: Callable[[], float]
     ) -> None:
-        self.memory = memory
-        self.serial = serial
-        self.ledger = ledger
-        self.wall = wall
+        self.memory: Memory = memory
+        self.serial: int = serial
+        self.ledger: Ledger = ledger
+        self.wall: Callable[[], float] = wall
         self.index: dict[Hashable, Copy] = {}
-        self.items = 0
+        self.items: int = 0
 
     def put(  # noqa: PLR0913 - a copy is made in one step, so that no half of one is ever seen
         self,
@@ -161,15 +110,18 @@ class Space:
         copy.versions = versions
         copy.retry = NO_RETRY
         copy.rank = DEAD
-        copy.weight = ENTRY_BYTES + weigh(key, value)
+        copy.weight = self.memory.entry_bytes + weigh(key, value)
+        if versions:
+            copy.weight += TAGGED_BYTES + TAGGED_BYTES * len(versions)
         return self.memory.admit(copy, flight)
 
     def remove(self, key: Hashable, *, expired: bool = False) -> bool:
         """Drop an entry; tell whether there was one."""
-        copy = self.index.get(key)
-        if copy is None:
-            return False
-        return self.memory.dismiss(copy, EXPIRED if expired else INVALIDATED)
+        return self.memory.dismiss(self, key, EXPIRED if expired else INVALIDATED)
+
+    def drop(self, copy: Copy, *, expired: bool = False) -> bool:
+        """Drop this copy and no later one of its key; tell whether it was still there."""
+        return self.memory.dismiss(self, copy.key, EXPIRED if expired else INVALIDATED, only=copy)
 
     def clear(self) -> None:
         """Drop every entry of this space."""
@@ -209,16 +161,18 @@ class Memory:
         self.max_items = max_items
         self._max_bytes = max_bytes
         self._max_value_bytes = max_value_bytes
-        self.policy = policy if isinstance(policy, str) else getattr(policy, "__name__", "?")
+        self.policy: str = policy if isinstance(policy, str) else getattr(policy, "__name__", "?")
         self._policy = _policy(policy)
+        self.entry_bytes: int = ENTRY_BYTES + self._policy.EXTRA_BYTES
+        """What an entry costs beside its key and value."""
         self._log: list[Copy] = []
-        self.record = self._log.append
+        self.record: Callable[[Copy], None] = self._log.append
         """Note a hit of a copy. Takes no lock, and is C: the path of a hit calls it."""
         self._lock = RLock()
         self._busy = False
         self._orphans: deque[tuple[Copy, int]] = deque()
         self._spaces_made = 0
-        self.items = 0
+        self.items: int = 0
         """Entries held."""
         self._entry_bytes = 0
         self._resize(max_bytes or DEFAULT_MAX_BYTES)
@@ -238,78 +192,101 @@ class Memory:
         """Set the budget in bytes, unless it was given to the constructor."""
         if self._max_bytes is None:
             with self._lock:
-                self._resize(max_bytes)
+                if max_bytes != self.max_bytes:  # the footprints would be lost
+                    self._resize(max_bytes)
 
-    def space(self, ledger: Ledger, wall: Callable[[], float]) -> Space:
-        """Make an empty space, whose ledger counts what happens to its entries."""
+    def space(
+        self, ledger: Ledger, wall: Callable[[], float], name: Hashable | None = None
+    ) -> Space:
+        """Make an empty space, whose ledger counts what happens to its entries.
+
+        What is remembered of the keys of an earlier space of that name is remembered of this one's.
+        """
         with self._lock:
             self._spaces_made += 1
-            return Space(self, self._spaces_made, ledger, wall)
+            return Space(self, self._spaces_made if name is None else hash(name), ledger, wall)
 
     def settle(self) -> None:
         """Tell the policy of the hits noted so far. Does nothing if another thread is at it."""
+        garbage: list[object] = []
         if self._lock.acquire(blocking=False):
             try:
                 if not self._busy:
-                    self._drain()
+                    self._busy = True
+                    try:
+                        self._drain()
+                    finally:
+                        self._end_change(garbage)
             finally:
                 self._lock.release()
 
     def admit(self, copy: Copy, flight: Voidable | None = None) -> bool:
         """Put a new copy in the place of the one under its key; tell whether it was stored."""
-        fits = copy.weight <= self.max_value_bytes
+        fits = copy.weight + TAG_BYTES * len(copy.versions) <= self.max_value_bytes
+        space = copy.space
         garbage: list[object] = []  # let go after the lock: a value may run code when it goes
         with self._lock:
-            # Under the lock: whoever voids a flight removes the entry only afterwards, so either
-            # this fill sees the void, or that removal sees this fill.
+            # Under the lock, as `dismiss` is: whoever voids a flight removes the entry afterwards,
+            # so either this fill sees the void, or that removal sees this fill.
             if flight is not None and flight.void:
                 return False
-            old = copy.space.index.get(copy.key)
-            if old is not None:
-                self._take_out(old, INVALIDATED, garbage)
             if not fits:
-                copy.space.ledger.oversize += 1
+                space.ledger.oversize += 1
             # Busy means that a finaliser runs inside this very thread's change: to store is never
             # owed, while to remove is, and is put off to the end of that change.
-            if not fits or self._busy:
+            if self._busy:
+                self._put_off(space, copy.key, INVALIDATED)
                 return False
             self._busy = True
             try:
-                self._make_room(copy, garbage)
-                if not copy.space.items:
-                    self._entry_bytes += SPACE_BYTES
-                copy.space.items += 1
-                self.items += 1
-                self._entry_bytes += copy.weight
-                self._policy.admit(copy)
-                self.footprints.record(hash(copy.identity), INVALIDATED)
-                copy.space.index[copy.key] = copy
+                old = space.index.get(copy.key)
+                if old is not None:
+                    copy.key = old.key  # the index keeps the first of equal keys, so there is one
+                    self._policy.forget(old)
+                    self._count(old, -1)
+                    space.ledger.invalidated += 1
+                if fits:
+                    self._make_room(copy, garbage)
+                # Void by now: a finaliser of this thread did it since the first look.
+                stored = fits and (flight is None or not flight.void)
+                if stored:
+                    space.index[copy.key] = copy
+                    self._count(copy, +1)
+                    self._policy.admit(copy)
+                    self.footprints.record(hash(copy.identity), INVALIDATED)
+                if old is not None:
+                    self._strip(old, garbage)
             finally:
                 self._end_change(garbage)
-        return True
+        return stored
 
-    def dismiss(self, copy: Copy, cause: int) -> bool:
-        """Drop a copy for a cause of ``orc.tiers.footprints``; tell whether it was still there."""
+    def dismiss(self, space: Space, key: Hashable, cause: int, *, only: Copy | None = None) -> bool:
+        """Drop the copy under a key, or `only` that one; tell whether it was there.
+
+        `cause` is one of ``orc.tiers.footprints``.
+        """
         garbage: list[object] = []
         with self._lock:
-            return self._take_out(copy, cause, garbage)
+            if only is not None and space.index.get(key) is not only:
+                return False
+            return self._take_out(space, key, cause, garbage)
 
     def empty(self, space: Space) -> None:
         """Drop all copies of a space."""
         garbage: list[object] = []
         with self._lock:
-            for copy in list(space.index.values()):
-                self._take_out(copy, INVALIDATED, garbage)
+            for key in list(space.index):
+                self._take_out(space, key, INVALIDATED, garbage)
 
     # Everything below is called with the lock held.
 
     def _resize(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         # One byte in a hundred tells why a key is missing.
-        self.footprints = Footprints(max_bytes // 100)
+        self.footprints: Footprints = Footprints(max_bytes // 100)
         self._room = max_bytes - self.footprints.size - SPACE_BYTES
         largest = self._max_value_bytes or int(max_bytes * LARGEST_VALUE)
-        self.max_value_bytes = max(0, min(largest, self._room))
+        self.max_value_bytes: int = max(0, min(largest, self._room))
 
     def _drain(self) -> None:
         # Two steps, each whole under the interpreter's lock: what other threads note in between
@@ -320,12 +297,9 @@ class Memory:
             self._policy.touch(batch)
 
     def _make_room(self, copy: Copy, garbage: list[object]) -> None:
-        room = self._room - copy.weight
+        room = self._room - copy.weight - TAG_BYTES * len(copy.versions)
         most = self.max_items
-        if self._entry_bytes <= room and (most is None or self.items < most):
-            if len(self._log) > _LONG_LOG:
-                self._drain()
-            return
+        # Hits first, and then who comes: the policy learns of both in the order in which they were.
         self._drain()
         while self.items and (
             self._entry_bytes > room or (most is not None and self.items >= most)
@@ -334,32 +308,43 @@ class Memory:
             expired = victim.space.wall() >= victim.fresh_until
             self._let_go(victim, EXPIRED if expired else EVICTED, garbage)
 
-    def _take_out(self, copy: Copy, cause: int, garbage: list[object]) -> bool:
-        if copy.space.index.get(copy.key) is not copy:
-            return False
+    def _take_out(self, space: Space, key: Hashable, cause: int, garbage: list[object]) -> bool:
         if self._busy:
-            copy.wall_until = NEVER
-            del copy.space.index[copy.key]
-            self._orphans.append((copy, cause))
-            return True
+            return self._put_off(space, key, cause)
         self._busy = True
         try:
+            copy = space.index.get(key)
+            if copy is None:
+                return False
             self._policy.forget(copy)
             self._let_go(copy, cause, garbage)
         finally:
             self._end_change(garbage)
         return True
 
+    def _put_off(self, space: Space, key: Hashable, cause: int) -> bool:
+        copy = space.index.pop(key, None)
+        if copy is None:
+            return False
+        copy.wall_until = NEVER
+        self._orphans.append((copy, cause))
+        return True
+
+    def _count(self, copy: Copy, step: int) -> None:
+        space = copy.space
+        space.items += step
+        self.items += step
+        self._entry_bytes += step * copy.weight
+        if space.items == (step > 0):  # the first of its space, or the last
+            self._entry_bytes += step * SPACE_BYTES
+        for tag, _ in copy.versions:
+            tag.entries += step
+            if tag.entries == (step > 0):
+                self._entry_bytes += step * TAG_BYTES
+
     def _let_go(self, copy: Copy, cause: int, garbage: list[object]) -> None:
         space = copy.space
-        copy.wall_until = NEVER
-        if space.index.get(copy.key) is copy:
-            del space.index[copy.key]
-        space.items -= 1
-        self.items -= 1
-        self._entry_bytes -= copy.weight
-        if not space.items:
-            self._entry_bytes -= SPACE_BYTES
+        self._count(copy, -1)
         self.footprints.record(hash(copy.identity), cause)
         if cause == EVICTED:
             space.ledger.evicted += 1
@@ -367,8 +352,18 @@ class Memory:
             space.ledger.expired += 1
         else:
             space.ledger.invalidated += 1
+        self._strip(copy, garbage)
+
+    def _strip(self, copy: Copy, garbage: list[object]) -> None:
+        space = copy.space
+        copy.wall_until = NEVER
+        if space.index.get(copy.key) is copy:
+            space.index.pop(copy.key, None)
+        if not space.items:
+            space.index.clear()  # a dict that was emptied keeps its table
         garbage.append((copy.value, copy.thaw, copy.key, copy.versions))
         copy.value = copy.thaw = copy.key = None
+        copy.weight = 0
         copy.versions = ()
 
     def _end_change(self, garbage: list[object]) -> None:
@@ -380,5 +375,4 @@ class Memory:
         self._busy = False
 
 
-_LONG_LOG = 1024
 _policy = policy

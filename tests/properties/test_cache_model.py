@@ -69,8 +69,9 @@ class Model:
             "valid": True,
         }
 
-    def stale_for_error(self, entry):
-        return entry["valid"] and self.age(entry) < entry["ttl"] + STALE
+    def stale_for_error(self, entry, ttl=None):
+        life = entry["ttl"] if ttl is None else min(ttl, entry["ttl"])
+        return entry["valid"] and self.age(entry) < life + STALE
 
     def look(self, entries, key):
         """Find an entry; one that is seen when it is of no more use is gone for good."""
@@ -144,7 +145,7 @@ class Model:
             found = read()
         except ConnectionError:
             assert self.failing
-            assert not (entry and self.stale_for_error(entry))
+            assert not (entry and self.stale_for_error(entry, ttl))
             assert self.loads == before + 1
             return
         if entry and self.fresh(entry, ttl):
@@ -152,7 +153,7 @@ class Model:
             assert found == entry["value"]
         elif self.failing:
             assert entry
-            assert self.stale_for_error(entry)
+            assert self.stale_for_error(entry, ttl)
             assert found == entry["value"]
             assert self.loads == before + 1
         else:
