@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from orc.config.settings import Settings
+from orc.config.settings import Settings, checked
 from orc.container.clock import SYSTEM
 from orc.engine.core import Core
 from orc.engine.terms import Terms
 from orc.errors import ConfigError, SourceUnavailable
+from orc.model.entry import MISSING
 from orc.tiers.memory import Memory
 
 TYPE_CHECKING = False
@@ -95,6 +96,21 @@ def terms_of(settings: Settings, stale_on: object) -> Terms:
         )
     }
     return Terms(stale_on=stale_errors(stale_on), **checked)
+
+
+def changed(
+    terms: Terms,
+    given: Mapping[str, object],
+    stale_on: object,
+    cache_if: object,
+) -> Terms:
+    """Return a cache's terms as one function wants them; what is ``MISSING`` stays as it is."""
+    changes = {name: checked(name, value) for name, value in given.items() if value is not MISSING}
+    if stale_on is not None:
+        changes["stale_on"] = stale_errors(stale_on)
+    if cache_if is not None and not callable(cache_if):
+        raise ConfigError(f"cache_if={cache_if!r} is not allowed: give a callable")
+    return terms.but(cache_if=cache_if, **changes)
 
 
 def stale_errors(stale_on: object) -> Any:

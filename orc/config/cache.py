@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from orc.config.assemble import assemble, stale_errors
-from orc.config.settings import checked, checked_text
-from orc.engine.decorator import decorate, title_of
-from orc.engine.drivers import arun, run
+from functools import partial
+
+from orc.config.assemble import assemble, changed
+from orc.config.explicit import ExplicitKeys
+from orc.config.settings import checked_text
+from orc.engine.decorator import decorate
 from orc.engine.gate import BYPASS, DISABLED
-from orc.engine.requests import loading, reading, removing, writing
+from orc.engine.keyspace import Keyspace
 from orc.engine.template import names_of
-from orc.errors import ConfigError, PartitionError
+from orc.errors import PartitionError
 from orc.model.entry import MISSING
 from orc.stats.report import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from typing import Any, ParamSpec, TypeVar, overload
 
     from orc.engine.core import Core
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     Ttl = Seconds | Callable[[Any], Seconds | None] | None
 
 
-class Cache:
+class Cache(ExplicitKeys):
     """A cache: a memory tier in this process, in front of the shared tiers that it is given.
 
     An argument beats its ``ORC_`` variable, which beats the default; ``docs/reference`` lists all.
@@ -85,156 +87,17 @@ class Cache:
         self._begin(core, terms, None)
 
     def _begin(self, core: Core, terms: Terms, partition: str | None) -> None:
+        space = core.explicit_space(partition)
+        super().__init__(Keyspace(core, terms, space, core.explicit, partition=partition))
         self._core = core
         self._terms = terms
         self._partition = partition
-        self._keyspace = core.explicit_keys(partition, terms)
-        self._index = self._keyspace.space.index
-        self._gate = core.gate
-        self._wall = core.gate.wall
-        self._monotonic = core.clock.monotonic
-        self._record = core.memory.record
-        self._hit = core.explicit.hits.bump
 
     def __repr__(self) -> str:
         of = "" if self._partition is None else f" of partition {self._partition!r}"
         return f"<orc.Cache{of} {self._core.namespace!r}: {self._core.memory!r}>"
 
-    # -- reading ----------------------------------------------------------------------------------
-
-    def get(self, key: str, default: D = None) -> Any | D:  # type: ignore[assignment]
-        """Return the value of a key, or `default`. A cached ``None``, 0 or ``""`` is a value."""
-        value = self._trusted(key)
-        return self.get_many((key,)).get(key, default) if value is MISSING else value
-
-    async def aget(self, key: str, default: D = None) -> Any | D:  # type: ignore[assignment]
-        """Do as :meth:`get`, in a coroutine."""
-        value = self._trusted(key)
-        return (await self.aget_many((key,))).get(key, default) if value is MISSING else value
-
-    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return those of the keys that are found, with their values."""
-        return run(reading(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
-
-    async def aget_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Do as :meth:`get_many`, in a coroutine."""
-        return await arun(reading(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
-
-    def get_or_set(
-        self,
-        key: str,
-        loader: Callable[[], R],
-        ttl: Seconds | Missing | None = MISSING,
-        tags: str | Sequence[str] = (),
-    ) -> R:
-        """Return the value of a key, calling `loader` for it if there is none.
-
-        One load for all who ask at once. What the loader raises reaches the caller, unless a stale
-        value may stand in for it. Raises ``UncacheableError`` if the loader returns a coroutine or
-        a generator, and ``RecursiveLoadError`` if it asks for the same key.
-        """
-        value = self._trusted(key, ttl)
-        if value is not MISSING:
-            return value  # type: ignore[return-value]
-        plan = loading(self._keyspace, key, loader, ttl, tags)
-        if self._gate.mode == DISABLED:
-            return loader()
-        return run(plan, self._core.flights)  # type: ignore[no-any-return]
-
-    if TYPE_CHECKING:
-
-        @overload
-        async def aget_or_set(
-            self,
-            key: str,
-            loader: Callable[[], Awaitable[R]],
-            ttl: Seconds | Missing | None = ...,
-            tags: str | Sequence[str] = ...,
-        ) -> R: ...
-        @overload
-        async def aget_or_set(
-            self,
-            key: str,
-            loader: Callable[[], R],
-            ttl: Seconds | Missing | None = ...,
-            tags: str | Sequence[str] = ...,
-        ) -> R: ...
-
-    async def aget_or_set(
-        self,
-        key: str,
-        loader: Callable[[], Any],
-        ttl: Seconds | Missing | None = MISSING,
-        tags: str | Sequence[str] = (),
-    ) -> Any:
-        """Do as :meth:`get_or_set`, in a coroutine; `loader` may be ``async def`` or ``def``."""
-        value = self._trusted(key, ttl)
-        if value is not MISSING:
-            return value
-        plan = loading(self._keyspace, key, loader, ttl, tags)
-        if self._gate.mode == DISABLED:
-            loaded: Any = loader()
-            return await loaded if hasattr(type(loaded), "__await__") else loaded
-        return await arun(plan, self._core.flights)
-
-    # -- writing ----------------------------------------------------------------------------------
-
-    def set(
-        self,
-        key: str,
-        value: object,
-        ttl: Seconds | Missing | None = MISSING,
-        tags: str | Sequence[str] = (),
-    ) -> None:
-        """Store a value. ``ttl=None``: until evicted. 0: nothing is stored, or left, under the key.
-
-        A value of which no copy can be made is not stored either, and counted.
-        """
-        self.set_many({key: value}, ttl, tags)
-
-    async def aset(
-        self,
-        key: str,
-        value: object,
-        ttl: Seconds | Missing | None = MISSING,
-        tags: str | Sequence[str] = (),
-    ) -> None:
-        """Do as :meth:`set`, in a coroutine."""
-        await self.aset_many({key: value}, ttl, tags)
-
-    def set_many(
-        self,
-        values: Mapping[str, object],
-        ttl: Seconds | Missing | None = MISSING,
-        tags: str | Sequence[str] = (),
-    ) -> None:
-        """Store several values."""
-        run(writing(self._keyspace, values, ttl, tags), self._core.flights)
-
-    async def aset_many(
-        self,
-        values: Mapping[str, object],
-        ttl: Seconds | Missing | None = MISSING,
-        tags: str | Sequence[str] = (),
-    ) -> None:
-        """Do as :meth:`set_many`, in a coroutine."""
-        await arun(writing(self._keyspace, values, ttl, tags), self._core.flights)
-
-    def delete(self, key: str) -> bool:
-        """Remove a key; tell whether memory had it. A running load of it is not stored."""
-        return self.delete_many((key,)) == 1
-
-    async def adelete(self, key: str) -> bool:
-        """Do as :meth:`delete`, in a coroutine."""
-        return await self.adelete_many((key,)) == 1
-
-    def delete_many(self, keys: Iterable[str]) -> int:
-        """Remove keys; return how many of them memory had."""
-        return run(removing(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
-
-    async def adelete_many(self, keys: Iterable[str]) -> int:
-        """Do as :meth:`delete_many`, in a coroutine."""
-        return await arun(removing(self._keyspace, keys), self._core.flights)  # type: ignore[no-any-return]
+    # -- invalidation ----------------------------------------------------------------------------
 
     def invalidate_tags(self, *tags: str) -> None:
         """Make every entry invalid that has one of the tags; in this process, at once.
@@ -321,34 +184,20 @@ class Cache:
             "stale_while_revalidate": stale_while_revalidate,
             "isolation": isolation,
         }
-        changes: dict[str, Any] = {
-            name: checked(name, value) for name, value in given.items() if value is not MISSING
-        }
-        if stale_on is not None:
-            changes["stale_on"] = stale_errors(stale_on)
-        if cache_if is not None:
-            if not callable(cache_if):
-                raise ConfigError(f"cache_if={cache_if!r} is not allowed: give a callable")
-            changes["cache_if"] = cache_if
-        terms = self._terms.but(**changes)
+        terms = changed(self._terms, given, stale_on, cache_if)
+        texts = {"namespace": namespace, "version": version}
+        named = {name: checked_text(name, t) for name, t in texts.items() if t is not MISSING}
 
-        def decorator(function: Any) -> Any:
-            if isinstance(function, (classmethod, staticmethod)):
-                return type(function)(decorator(function.__func__))
-            if not callable(function):
-                raise ConfigError(
-                    f"cached({function!r}): decorate a callable, and give terms by name: "
-                    "@cache.cached(ttl=60)"
-                )
-            keyspace = self._core.function_keys(
-                title_of(function),
-                self._partition,
-                terms,
-                namespace=None if namespace is MISSING else checked_text("namespace", namespace),
-                version=None if version is MISSING else checked_text("version", version),
-            )
-            return decorate(function, keyspace, key=key, tags=tags, ignore=ignore)
-
+        decorator = partial(
+            decorate,
+            core=self._core,
+            terms=terms,
+            key=key,
+            tags=tags,
+            ignore=ignore,
+            partition=self._partition,
+            **named,
+        )
         return decorator if function is None else decorator(function)
 
     # -- partitions, switches, statistics ---------------------------------------------------------
@@ -394,26 +243,3 @@ class Cache:
         core = self._core
         core.memory.settle()  # to look takes numbers from those at which hits do it
         return report(core.books(), core.memory, [tier.name for tier in core.tiers])
-
-    # -- inside -----------------------------------------------------------------------------------
-
-    def _trusted(self, key: str, ttl: Any = MISSING) -> object:
-        """Answer from memory alone, or ``MISSING``; the path of ``orc.engine.wrapper``."""
-        try:
-            copy = self._index[key]
-            value = copy.value
-            thaw = copy.thaw
-            if (
-                self._wall[0]() < copy.wall_until
-                and self._monotonic() < copy.mono_until
-                and (ttl is MISSING or copy.fresh_until - copy.created_at <= ttl)
-            ):
-                if thaw is not None:
-                    value = thaw(value)
-                self._record(copy)
-                if not self._hit() & 1023:
-                    self._core.memory.settle()
-                return value
-        except Exception:  # noqa: BLE001, S110 - it happens again on the slow path, and is told there
-            pass
-        return MISSING

@@ -1,4 +1,4 @@
-"""What all keyspaces of one cache share."""
+"""What all functions and partitions of one cache share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import deque
 
 from orc.container.chance import token, uniform
 from orc.engine.gate import Gate
-from orc.engine.keyspace import Keyspace
 from orc.model.tags import Tag
 from orc.stampede.single_flight import Flights
 from orc.stats.counters import Counters
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from weakref import WeakValueDictionary
 
-    from orc.engine.terms import Terms
     from orc.model.ports import ClockLike, SharedTier
     from orc.model.tags import Snapshot
     from orc.tiers.memory import Memory, Space
@@ -64,72 +62,44 @@ class Core:
         """Read both clocks: seconds, wall and monotonic."""
         return self.clock.wall(), self.clock.monotonic()
 
-    # -- keyspaces --------------------------------------------------------------------------------
+    # -- spaces -----------------------------------------------------------------------------------
 
-    def explicit_keys(self, partition: str | None, terms: Terms) -> Keyspace:
-        """Return the keyspace of explicit keys, of one partition or outside all of them.
+    def explicit_space(self, partition: str | None) -> Space:
+        """Return the space of explicit keys, of one partition or outside all of them.
 
         A partition's entries keep its space alive; where there is none, there is nothing to keep.
         """
         if partition is None:
-            space = self._explicit_space
-        else:
-            with self._lock:
-                if self._partitions is None:
-                    from weakref import WeakValueDictionary
+            return self._explicit_space
+        with self._lock:
+            if self._partitions is None:
+                from weakref import WeakValueDictionary
 
-                    self._partitions = WeakValueDictionary()
-                known = self._partitions.get(partition)
-                space = known or self.memory.space(
-                    self.explicit, self.clock.wall, (self._explicit_space.serial, partition)
-                )
+                self._partitions = WeakValueDictionary()
+            space = self._partitions.get(partition)
+            if space is None:
+                name = (self._explicit_space.serial, partition)
+                space = self.memory.space(self.explicit, self.clock.wall, name)
                 self._partitions[partition] = space
-        return Keyspace(
-            self,
-            space,
-            self.explicit,
-            terms,
-            None,
-            partition,
-            namespace=self.namespace,
-            version=self.version,
-        )
+            return space
 
-    def function_keys(
-        self,
-        name: str,
-        partition: str | None,
-        terms: Terms,
-        *,
-        namespace: str | None = None,
-        version: str | None = None,
-    ) -> Keyspace:
-        """Return a new keyspace for the results of one function."""
-        counters = Counters(name)
+    def function_space(self, counters: Counters, partition: str | None) -> Space:
+        """Return a new space for the results of one function, whose counters are kept from now."""
         self._fold()
-        keyspace = Keyspace(
-            self,
-            self.memory.space(counters, self.clock.wall),
-            counters,
-            terms,
-            name,
-            partition,
-            namespace=self.namespace if namespace is None else namespace,
-            version=self.version if version is None else version,
-        )
+        space = self.memory.space(counters, self.clock.wall)
         with self._lock:
             self._books.append(counters)
-            self._spaces[keyspace.space.serial] = (partition, ref(keyspace.space))
-        return keyspace
+            self._spaces[space.serial] = (partition, ref(space))
+        return space
 
-    def close(self, keyspace: Keyspace) -> None:
+    def close(self, counters: Counters, space: Space) -> None:
         """Drop the entries of a function that is gone; its counts stay in the totals.
 
         Called from a finaliser, at any moment: what takes time waits for the next
-        :meth:`function_keys` or :meth:`books`.
+        :meth:`function_space` or :meth:`books`.
         """
-        self._closed.append((keyspace.counters, keyspace.space.serial))
-        keyspace.space.clear()
+        self._closed.append((counters, space.serial))
+        space.clear()
 
     def books(self) -> list[Counters]:
         """Return all counters of this cache."""

@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 
 from orc.engine.drivers import arun, run
 from orc.engine.gate import BYPASS, DISABLED, OPEN
-from orc.engine.keyspace import Ask
+from orc.engine.keyspace import Ask, Keyspace
 from orc.engine.read_plan import read_through
 from orc.engine.template import fields, names_of
 from orc.engine.wrapper import Parameters, compile_wrapper, local_key
@@ -15,6 +15,7 @@ from orc.errors import ConfigError
 from orc.model.entry import MISSING
 from orc.model.key import arguments, local
 from orc.model.tags import render
+from orc.stats.counters import Counters
 from orc.stats.info import CacheInfo
 
 TYPE_CHECKING = False
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from orc.engine.keyspace import Keyspace
+    from orc.engine.core import Core
+    from orc.engine.terms import Terms
 
 
 def title_of(function: Callable[..., Any]) -> str:
@@ -33,26 +35,41 @@ def title_of(function: Callable[..., Any]) -> str:
     return f"{module}.{named.__qualname__}"
 
 
-def decorate(
-    function: Callable[..., Any],
-    keyspace: Keyspace,
+def decorate(  # noqa: PLR0913 - the terms of one function
+    function: Any,
+    /,
+    core: Core,
+    terms: Terms,
     *,
     key: str | Callable[..., Any] | None,
     tags: str | Sequence[str],
     ignore: str | Sequence[str],
+    **place: str | None,
 ) -> Any:
     """Return the wrapper of a function, with results in a keyspace of its own.
 
-    Raises ``ConfigError`` for templates and names that do not fit the function's parameters, and
+    `place` is the keyspace's partition, namespace and version. Raises ``ConfigError`` for what is
+    not callable, for templates and names that do not fit the function's parameters, and
     ``UncacheableError`` for a generator function.
     """
+    if isinstance(function, (classmethod, staticmethod)):
+        inner = function.__func__
+        wrapped = decorate(inner, core, terms, key=key, tags=tags, ignore=ignore, **place)
+        return type(function)(wrapped)
+    if not callable(function):
+        raise ConfigError(
+            f"cached({function!r}): decorate a callable, and give terms by name: "
+            "@cache.cached(ttl=60)"
+        )
     parameters = Parameters(function)
     title = title_of(function)
     tags = names_of(tags, "tags")
     for tag in tags:
         fields(tag, parameters.names, f"the tag of {title}")
     keyed, expression, key_values, made = _key(parameters, title, key, names_of(ignore, "ignore"))
-    core = keyspace.core
+    counters = Counters(title)
+    space = core.function_space(counters, place.get("partition"))
+    keyspace = Keyspace(core, terms, space, counters, title, **place)
     cached = CachedFunction(keyspace, title, parameters.names, keyed, tags)
     compiled = compile_wrapper(
         function,
@@ -60,11 +77,11 @@ def decorate(
         key=expression,
         key_values=key_values,
         helpers={
-            "index": keyspace.space.index,
+            "index": space.index,
             "wall": core.gate.wall,
             "monotonic": core.clock.monotonic,
             "record": core.memory.record,
-            "hit": keyspace.counters.hits.bump,
+            "hit": counters.hits.bump,
             "settle": core.memory.settle,
             "slow": cached.aslow if parameters.asynchronous else cached.slow,
             "local": local,
@@ -168,7 +185,7 @@ class CachedFunction:
         self._counted = CacheInfo(0, 0, None, 0)
 
     def __del__(self) -> None:
-        self._keyspace.core.close(self._keyspace)
+        self._keyspace.core.close(self._keyspace.counters, self._keyspace.space)
 
     # -- the slow path ----------------------------------------------------------------------------
 

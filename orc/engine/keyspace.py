@@ -103,21 +103,21 @@ class Keyspace:
         "version",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - made in one place, from finished parts
+    def __init__(  # noqa: PLR0913 - a record
         self,
         core: Core,
+        terms: Terms,
         space: Space,
         counters: Counters,
-        terms: Terms,
-        name: str | None,
-        partition: str | None,
+        name: str | None = None,
         *,
-        namespace: str,
-        version: str,
+        partition: str | None = None,
+        namespace: str | None = None,
+        version: str | None = None,
     ) -> None:
         self.core = core
-        self.namespace = namespace
-        self.version = version
+        self.namespace = core.namespace if namespace is None else namespace
+        self.version = core.version if version is None else version
         self.space = space
         self.counters = counters
         self.terms = terms

@@ -7,9 +7,24 @@ from types import MappingProxyType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Protocol
 
     from orc.stats.counters import Counters
-    from orc.tiers.memory import Memory
+
+    class Holding(Protocol):
+        """What a report tells of the memory tier."""
+
+        @property
+        def items(self) -> int:
+            """Entries held."""
+
+        @property
+        def used_bytes(self) -> int:
+            """Bytes of the budget that are taken."""
+
+        @property
+        def max_bytes(self) -> int:
+            """Bytes of the budget."""
 
 
 class TierReport:
@@ -138,7 +153,7 @@ class Report:
         return "\n".join(_lines(self))
 
 
-def report(books: Iterable[Counters], memory: Memory, shared_tiers: Iterable[str] = ()) -> Report:
+def report(books: Iterable[Counters], memory: Holding, shared_tiers: Iterable[str] = ()) -> Report:
     """Add up counters into a report. Called by ``Cache.stats``."""
     books = list(books)
     sums: dict[str, float] = {name: sum(getattr(book, name) for book in books) for name in _SUMS}

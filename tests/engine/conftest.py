@@ -1,55 +1,174 @@
-"""Functions to decorate, of both kinds, and how to call what became of them."""
+"""A shared tier in this process, and the two ways to call a cache."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from typing import TYPE_CHECKING
+from copy import deepcopy
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import orc
+from orc.model.entry import Entry, Found
 
 
-class Log(list):
-    """A function that notes its calls and returns its argument; def and async def."""
+class FakeTier:
+    """A shared tier that is a dictionary: with tokens, a log of calls, and errors when asked.
 
-    def load(self, x: object, *more: object) -> object:
-        self.append(x)
-        return x
+    Each row has a version, which every write and removal replaces: it is the token of a fill.
+    """
 
-    async def aload(self, x: object, *more: object) -> object:
-        self.append(x)
+    def __init__(self, name, log=None):
+        self.name = name
+        self.rows = {}
+        self.log = [] if log is None else log
+        self.broken = None
+        self.tokens = True
+
+    def _do(self, what, keys):
+        self.log.append((what, self.name, len(keys)))
+        if self.broken is not None:
+            raise self.broken
+
+    def _row(self, key):
+        return self.rows.setdefault(key, [None, 0])
+
+    def get_many(self, keys):
+        self._do("get", keys)
+        rows = [self._row(key) for key in keys]
+        return [
+            Found(deepcopy_entry(entry), b"%d" % version if self.tokens else None)
+            for entry, version in rows
+        ]
+
+    def set_many(self, fills):
+        self._do("set", fills)
+        for key, entry, token in fills:
+            row = self._row(key)
+            if token is None or token == b"%d" % row[1]:
+                row[0] = deepcopy_entry(entry)
+                row[1] += 1
+
+    def delete_many(self, keys):
+        self._do("delete", keys)
+        for key in keys:
+            row = self._row(key)
+            row[0] = None
+            row[1] += 1
+
+    async def aget_many(self, keys):
         await asyncio.sleep(0)
-        return x
+        return self.get_many(keys)
+
+    async def aset_many(self, fills):
+        await asyncio.sleep(0)
+        self.set_many(fills)
+
+    async def adelete_many(self, keys):
+        await asyncio.sleep(0)
+        self.delete_many(keys)
+
+    # -- what tests ask --
+
+    @property
+    def entries(self):
+        """The entries held, in the order of their keys' first use."""
+        return [entry for entry, _ in self.rows.values() if entry is not None]
+
+    @property
+    def value(self):
+        """The value of the only entry held; ``MISSING`` if there is none."""
+        entries = self.entries
+        assert len(entries) < 2
+        return entries[0].value if entries else orc.MISSING
+
+    def put(self, key, value, created_at, life=300.0):
+        """Place an entry, as another container would."""
+        row = self._row(key)
+        row[0] = Entry(value, created_at, created_at + life)
+        row[1] += 1
+
+
+def deepcopy_entry(entry):
+    if entry is None:
+        return None
+    value = deepcopy(entry.value)
+    return Entry(value, entry.created_at, entry.fresh_until, entry.load_time, entry.versions)
+
+
+class Sync:
+    """Calls the methods of a cache as they are."""
+
+    def __init__(self, cache):
+        self.cache = cache
+
+    def __getattr__(self, name):
+        return getattr(self.cache, name)
+
+
+class Async:
+    """Calls the async twins of a cache's methods, each in a loop of its own."""
+
+    def __init__(self, cache):
+        self.cache = cache
+
+    def __getattr__(self, name):
+        method = getattr(self.cache, f"a{name}")
+
+        def call(*args, **kwargs):
+            async def main():
+                async with asyncio.timeout(10):
+                    return await method(*args, **kwargs)
+
+            return asyncio.run(main())
+
+        return call
+
+
+@pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
+def driven(request):
+    """Return what gives a cache's methods their sync or their async driver."""
+    return request.param
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def log():
+    """Return the calls of all tiers of a test, in their order."""
+    return []
 
 
 @pytest.fixture
-def settle() -> Callable[[object], object]:
-    """Return what returns an answer, awaiting it if need be."""
-
-    def settled(answer: object) -> object:
-        async def wait() -> object:
-            return await answer
-
-        return asyncio.run(wait()) if inspect.isawaitable(answer) else answer
-
-    return settled
+def near(log):
+    """Return the first shared tier."""
+    return FakeTier("near", log)
 
 
-@pytest.fixture(params=["def", "async def"])
-def kind(request: pytest.FixtureRequest, log: Log) -> Callable[[object], object]:
-    """Return the function to decorate, of each kind."""
-    if request.param == "def":
-        return lambda x: log.load(x)  # noqa: PLW0108 - a plain def
+@pytest.fixture
+def deep(log):
+    """Return the second shared tier."""
+    return FakeTier("deep", log)
 
-    async def load(x: object) -> object:
-        return await log.aload(x)
 
-    return load
+@pytest.fixture
+def fake_tier():
+    """Return the class of fake tiers, for those who need more of them."""
+    return FakeTier
+
+
+@pytest.fixture
+def tiered(clock, near, deep):
+    """Return a maker of caches in front of the two tiers: another one is another container."""
+
+    def make(**terms):
+        return orc.Cache(
+            tiers=[orc.Memory(max_bytes=1_000_000), near, deep],
+            clock=clock,
+            **{"jitter": 0, "namespace": "test"} | terms,
+        )
+
+    return make
+
+
+@pytest.fixture
+def wire_of():
+    """Return what tells the key by which shared tiers know an explicit key of a cache."""
+    return lambda cache, key: cache._keyspace.wire((key,))

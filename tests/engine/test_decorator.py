@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,64 @@ if TYPE_CHECKING:
     from orc.testing import ManualClock
 
 
+class Log(list):
+    """A function that notes its calls and returns its argument; def and async def."""
+
+    def load(self, x: object, *more: object) -> object:
+        self.append(x)
+        return x
+
+    async def aload(self, x: object, *more: object) -> object:
+        self.append(x)
+        await asyncio.sleep(0)
+        return x
+
+
+@pytest.fixture
+def calls() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def settle() -> Callable[[object], object]:
+    """Return what returns an answer, awaiting it if need be."""
+
+    def settled(answer: object) -> object:
+        async def wait() -> object:
+            return await answer
+
+        return asyncio.run(wait()) if inspect.isawaitable(answer) else answer
+
+    return settled
+
+
+@pytest.fixture(params=["def", "async def"])
+def kind(request: pytest.FixtureRequest, calls: Log) -> Callable[[object], object]:
+    """Return the function to decorate, of each kind."""
+    if request.param == "def":
+        return lambda x: calls.load(x)  # noqa: PLW0108 - a plain def
+
+    async def load(x: object) -> object:
+        return await calls.aload(x)
+
+    return load
+
+
 # -- what the wrapper offers --------------------------------------------------------------------
 
 
 def test_one_call_for_each_set_of_arguments(
-    cache: orc.Cache, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """The second call is a hit, for def and async def."""
     f = cache.cached(kind)
     assert [settle(f(x)) for x in (1, 1, 2, "1")] == [1, 1, 2, "1"]
-    assert log == [1, 2, "1"]
+    assert calls == [1, 2, "1"]
     assert f.cache_info()[:2] == (1, 3)
 
 
 def test_peek_calls_and_counts_nothing(
-    cache: orc.Cache, clock: ManualClock, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, clock: ManualClock, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """The fresh value or MISSING, without a call, a count, or a longer life."""
     f = cache.cached(ttl=10)(kind)
@@ -41,11 +85,11 @@ def test_peek_calls_and_counts_nothing(
     assert f.cache_info() == before
     clock.advance(10)
     assert f.peek(1) is orc.MISSING
-    assert log == [1]
+    assert calls == [1]
 
 
 def test_invalidate_drops_one_result(
-    cache: orc.Cache, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """However the arguments are written; others stay, and the next call loads."""
     f = cache.cached(kind)
@@ -54,10 +98,10 @@ def test_invalidate_drops_one_result(
     assert f.invalidate(x=1) is None
     f.invalidate(3)
     assert [settle(f(x)) for x in (1, 2)] == [1, 2]
-    assert log == [1, 2, 1]
+    assert calls == [1, 2, 1]
 
 
-def test_refresh_calls_whatever_is_stored(cache: orc.Cache, log: list) -> None:
+def test_refresh_calls_whatever_is_stored(cache: orc.Cache, calls: list) -> None:
     """And stores: the next call is a hit of the new result."""
     numbers = iter(range(10))
     f = cache.cached(lambda x: next(numbers))
@@ -93,8 +137,8 @@ def test_cache_clear_empties_this_function_only(cache: orc.Cache) -> None:
 
 def test_no_keyword_of_a_call_is_stolen(cache: orc.Cache) -> None:
     """A function may have parameters with the names of every term and every method."""
-    names = "ttl key tags ignore cache_if refresh invalidate peek self namespace version".split()
-    names += "isolation stale_on function cache default anew".split()
+    names = ["ttl", "key", "tags", "ignore", "cache_if", "refresh", "invalidate", "peek", "self"]
+    names += ["namespace", "version", "isolation", "stale_on", "function", "cache", "default"]
     space: dict[str, object] = {}
     exec(f"def f({', '.join(f'{name}=0' for name in names)}): return locals()", space)  # noqa: S102
     f = cache.cached(space["f"])

@@ -419,7 +419,7 @@ def run_threads(*targets: object) -> None:
 
 
 def test_threads_with_keys_of_their_own() -> None:
-    """Of n threads with m calls each: n misses, all others hits; and no error while another clears."""
+    """Each key is missed once, all other calls are hits; and no error while another clears."""
     n, m = 5, 11
     f = bounded(n * m).cached(lambda x, y: 3 * x + y)
 

@@ -20,12 +20,55 @@ if TYPE_CHECKING:
     from orc.testing import ManualClock
 
 
+class Log(list):
+    """A function that notes its calls and returns its argument; def and async def."""
+
+    def load(self, x: object, *more: object) -> object:
+        self.append(x)
+        return x
+
+    async def aload(self, x: object, *more: object) -> object:
+        self.append(x)
+        await asyncio.sleep(0)
+        return x
+
+
+@pytest.fixture
+def calls() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def settle() -> Callable[[object], object]:
+    """Return what returns an answer, awaiting it if need be."""
+
+    def settled(answer: object) -> object:
+        async def wait() -> object:
+            return await answer
+
+        return asyncio.run(wait()) if inspect.isawaitable(answer) else answer
+
+    return settled
+
+
+@pytest.fixture(params=["def", "async def"])
+def kind(request: pytest.FixtureRequest, calls: Log) -> Callable[[object], object]:
+    """Return the function to decorate, of each kind."""
+    if request.param == "def":
+        return lambda x: calls.load(x)  # noqa: PLW0108 - a plain def
+
+    async def load(x: object) -> object:
+        return await calls.aload(x)
+
+    return load
+
+
 # -- ttl ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ttl", [10, 10.0, timedelta(seconds=10), lambda _: 10])
 def test_a_ttl(
-    cache: orc.Cache, clock: ManualClock, ttl: object, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, clock: ManualClock, ttl: object, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """Seconds, a timedelta, or a callable of the result."""
     f = cache.cached(ttl=ttl)(kind)
@@ -34,32 +77,32 @@ def test_a_ttl(
     settle(f(1))
     clock.advance(0.2)
     settle(f(1))
-    assert log == [1, 1]
+    assert calls == [1, 1]
 
 
-def test_a_ttl_of_none_and_of_zero(cache: orc.Cache, clock: ManualClock, log: list) -> None:
+def test_a_ttl_of_none_and_of_zero(cache: orc.Cache, clock: ManualClock, calls: list) -> None:
     """None: until evicted. 0: never stored."""
-    for_ever = cache.cached(ttl=None)(log.load)
-    never = cache.cached(ttl=0)(log.load)
+    for_ever = cache.cached(ttl=None)(calls.load)
+    never = cache.cached(ttl=0)(calls.load)
     for_ever(1)
     clock.advance(timedelta(days=36_500 - 1))
     for_ever(1)
     never(2), never(2)
-    assert log == [1, 2, 2]
+    assert calls == [1, 2, 2]
     assert never.cache_info() == (0, 2, None, 0)
 
 
-def test_a_ttl_by_result(cache: orc.Cache, clock: ManualClock, log: list) -> None:
+def test_a_ttl_by_result(cache: orc.Cache, clock: ManualClock, calls: list) -> None:
     """The callable is given the result; what it returns may be a ttl of any sort."""
     f = cache.cached(ttl=lambda x: {"a": 10, "b": None, "c": 0, "d": timedelta(minutes=1)}[x])(
-        log.load
+        calls.load
     )
     for x in "abcd":
         f(x)
     clock.advance(30)
     for x in "abcd":
         f(x)
-    assert log == [*"abcd", "a", "c"]
+    assert calls == [*"abcd", "a", "c"]
 
 
 def test_the_ttl_begins_with_the_load(cache: orc.Cache, clock: ManualClock) -> None:
@@ -90,12 +133,12 @@ def test_an_error_of_the_ttl_callable_reaches_the_caller(cache: orc.Cache) -> No
 
 
 def test_cache_if_says_what_is_stored(
-    cache: orc.Cache, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """A result for which it is false is returned and not stored."""
     f = cache.cached(cache_if=lambda result: result)(kind)
     assert [settle(f(x)) for x in (0, 0, 1, 1, "", None)] == [0, 0, 1, 1, "", None]
-    assert log == [0, 0, 1, "", None]
+    assert calls == [0, 0, 1, "", None]
 
 
 def test_a_declined_result_removes_the_older_one(cache: orc.Cache, clock: ManualClock) -> None:
@@ -146,7 +189,7 @@ def test_a_bad_term_is_refused_at_decoration(cache: orc.Cache, name: str, value:
 
 
 def test_a_stale_value_stands_in_for_an_unreachable_origin(
-    cache: orc.Cache, clock: ManualClock, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, clock: ManualClock, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """For OSError and SourceUnavailable, within the window; other errors reach the caller."""
     errors: list[Exception] = []
@@ -247,7 +290,7 @@ def test_what_was_invalidated_is_never_served_stale(cache: orc.Cache, clock: Man
 
 
 def test_tags_are_templates_of_the_arguments(
-    cache: orc.Cache, kind: Callable, log: list, settle: Callable
+    cache: orc.Cache, kind: Callable, calls: list, settle: Callable
 ) -> None:
     """The template item:{x} names the entries of one item; a plain tag all of them."""
     f = cache.cached(tags=("item:{x}", "items"))(kind)
@@ -256,11 +299,11 @@ def test_tags_are_templates_of_the_arguments(
     cache.invalidate_tags("item:1")
     for x in (1, 2):
         settle(f(x))
-    assert log == [1, 2, 1]
+    assert calls == [1, 2, 1]
     asyncio.run(cache.ainvalidate_tags("items"))
     for x in (1, 2):
         settle(f(x))
-    assert log == [1, 2, 1, 1, 2]
+    assert calls == [1, 2, 1, 1, 2]
 
 
 def test_a_tag_invalidated_while_loading_counts(cache: orc.Cache) -> None:
