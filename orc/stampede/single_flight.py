@@ -48,6 +48,7 @@ class Flight:
         "_waits_for",
         "created_at",
         "error",
+        "followers",
         "key",
         "loop",
         "outer",
@@ -70,6 +71,8 @@ class Flight:
         """Whether the key was written or deleted meanwhile: the result may not be stored."""
         self.versions: Snapshot = ()
         """The tags of what is being loaded, with their versions from before the load."""
+        self.followers = 0
+        """How many wait; what the flight brings is kept for them, and no longer."""
         self.result: object = None
         self.created_at = JUST_NOW
         """When the load of the result began: seconds, wall clock."""
@@ -129,6 +132,8 @@ class Turn:
         self.flight = flight or Flight(key, self.outer, None if self._sync else self._loop)
         if self.outer is not None:
             self.outer.wait_for(self.flight)
+        if role == FOLLOW:
+            self.flight.followers += 1
         if self._sync and self._loop is not None:
             _blocking.setdefault(self._loop, []).append(self.flight)
 
@@ -136,6 +141,11 @@ class Turn:
         """Take back one :meth:`begin`."""
         if self.outer is not None:
             self.outer.wait_no_more(self.flight)
+        if self.role == FOLLOW:
+            self.flight.followers -= 1
+            if not self.flight.followers:
+                # The error's traceback leads back to this flight: a circle for the collector.
+                self.flight.error = self.flight.traceback = self.flight.result = None
         if self._sync and self._loop is not None:
             flights = _blocking[self._loop]
             flights.remove(self.flight)
@@ -307,7 +317,7 @@ class Flights:
                 return
             if self._flying.get(flight.key) is flight:
                 del self._flying[flight.key]
-            for name, value in brought.items():
+            for name, value in brought.items() if flight.followers else ():
                 setattr(flight, name, value)
             flight.state = state
             wakers, flight.wakers = flight.wakers, []
