@@ -21,6 +21,10 @@ def public_prefixes() -> set[str]:
         thing = getattr(orc, name)
         module, qualified = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
         prefixes.add(f"{module}.{qualified}" if module and qualified else f"orc.{name}")
+        # What a public class inherits is public, too.
+        for base in getattr(thing, "__mro__", ()):
+            if base.__module__.startswith("orc."):
+                prefixes.add(f"{base.__module__}.{base.__qualname__}")
     return prefixes
 
 

@@ -88,7 +88,7 @@ class Cache(ExplicitKeys):
 
     def _begin(self, core: Core, terms: Terms, partition: str | None) -> None:
         space = core.explicit_space(partition)
-        super().__init__(Keyspace(core, terms, space, core.explicit, partition=partition))
+        self._read_and_write(Keyspace(core, terms, space, core.explicit, partition=partition))
         self._core = core
         self._terms = terms
         self._partition = partition

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ExplicitKeys:
     """What a ``Cache`` does with keys that are strings. Made by ``Cache`` only."""
 
-    def __init__(self, keyspace: Keyspace) -> None:
+    def _read_and_write(self, keyspace: Keyspace) -> None:
         core = keyspace.core
         self._keyspace = keyspace
         self._flights = core.flights

@@ -220,9 +220,11 @@ class S3FIFO:
         return copy
 
     def _remember(self, copy: Ranked) -> None:
-        # As many ghosts as there are copies in the main queue, as in the paper.
+        # As many ghosts as the main queue can hold copies, as in the paper. Whoever leaves, leaves
+        # a full cache, so what lives now is what it can hold.
+        most = (1 - self.SMALL_SHARE) * (self._small.living + self._main.living)
         self._ghosts[hash(copy.identity)] = None
-        while len(self._ghosts) > max(self._main.living, 16):
+        while len(self._ghosts) > max(most, 1):
             self._ghosts.popitem(last=False)
 
 

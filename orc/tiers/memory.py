@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 """Bytes, where nobody says otherwise and the size of the function is not known."""
 
+MOST_TRACED = 10 * 1024**3
+"""Bytes of a budget for which misses are explained; Lambda's largest function has as many."""
+
 LARGEST_VALUE = 0.1
 """The share of the budget that one entry may take."""
 
@@ -282,8 +285,8 @@ class Memory:
 
     def _resize(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        # One byte in a hundred tells why a key is missing.
-        self.footprints: Footprints = Footprints(max_bytes // 100)
+        # One byte in a hundred tells why a key is missing: of a budget that somebody could mean.
+        self.footprints: Footprints = Footprints(min(max_bytes, MOST_TRACED) // 100)
         self._room = max_bytes - self.footprints.size - SPACE_BYTES
         largest = self._max_value_bytes or int(max_bytes * LARGEST_VALUE)
         self.max_value_bytes: int = max(0, min(largest, self._room))

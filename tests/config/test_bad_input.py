@@ -126,6 +126,14 @@ def test_a_bad_size_is_refused(name: str, size: object) -> None:
         orc.Memory(**{name: size})
 
 
+@pytest.mark.parametrize("size", [10**12, 10**18, 10**40])
+def test_a_huge_size_is_allowed(size: int) -> None:
+    """A budget beyond every machine is no error, and costs nothing before it is used."""
+    cache = orc.Cache(tiers=[orc.Memory(max_items=size, max_bytes=size, max_value_bytes=size)])
+    cache.set("k", 1)
+    assert cache.get("k") == 1
+
+
 @pytest.mark.parametrize("policy", ["", "fifo", 5, None, object(), int, dict, TTLCache])
 def test_an_unknown_policy_is_refused(policy: object) -> None:
     """A policy that is none is refused by name; so is a class with a time to live of its own."""
