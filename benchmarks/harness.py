@@ -26,25 +26,33 @@ WARM_UP_ROUNDS = 2
 
 
 class Contender:
-    """Someone who does a piece of work: `run` takes a batch, made before the time is taken."""
+    """Someone who does a piece of work: `run` takes a batch, made before the time is taken.
 
-    def __init__(self, name, run, batch):
+    The time is the processor's, of all threads of this process: what other processes take from it
+    is not counted. Give another `timer` where waiting is part of the work.
+    """
+
+    def __init__(self, name, run, batch, timer=time.process_time):
         self.name = name
         self.run = run
         self.batch = batch
+        self.timer = timer
         self.size = 1
 
     def sample(self):
         """Return seconds for one operation."""
         batch = self.batch(self.size)
-        began = time.perf_counter()
+        began = self.timer()
         self.run(batch)
-        return (time.perf_counter() - began) / self.size
+        return (self.timer() - began) / self.size
 
     def calibrate(self, seconds):
         """Find the size of a batch that takes about so long."""
-        while (took := self.sample() * self.size) < seconds / 2 and self.size < 1_000_000:
-            self.size = max(self.size * 2, min(self.size * 10, int(self.size * seconds / took)))
+        while self.size < 1_000_000:
+            took = min(self.sample() for _ in range(3)) * self.size
+            if took > seconds / 2:
+                return
+            self.size = min(self.size * 10, int(self.size * seconds / max(took, 1e-7)) + 1)
 
 
 def rounds(contenders, count, seconds=SAMPLE_SECONDS):

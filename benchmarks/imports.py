@@ -29,9 +29,9 @@ TIMED = """
 import sys, time
 sys.path[:] = {path!r}
 before = set(sys.modules)
-began = time.perf_counter()
+began = time.process_time()
 {program}
-took = time.perf_counter() - began
+took = time.process_time() - began
 new = len(set(sys.modules) - before)
 print('{{"": %r, ", new modules": %r}}' % (took, new))
 """

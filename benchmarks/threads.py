@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Thread
+from time import perf_counter
 
 from benchmarks import loops, peers
 from benchmarks.harness import Contender, together
@@ -34,7 +35,7 @@ def scene(threads):
         cached = peer.decorate(source)
         loops.one(cached, KEYS)
         run = shared_out(loops.calling(cached), threads)
-        contenders.append(Contender(peer.name, run, loops.randomly(KEYS)))
+        contenders.append(Contender(peer.name, run, loops.randomly(KEYS), perf_counter))
     return contenders
 
 

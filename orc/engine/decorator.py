@@ -81,7 +81,7 @@ def decorate(  # noqa: PLR0913 - the terms of one function
             "wall": core.gate.wall,
             "monotonic": core.clock.monotonic,
             "record": core.memory.record,
-            "hit": counters.hits.bump,
+            "hits": counters.hits.numbers,
             "settle": core.memory.settle,
             "slow": cached.aslow if parameters.asynchronous else cached.slow,
             "local": local,

@@ -6,7 +6,7 @@ Both do what the plan asks, one operation after the other; every decision is the
 from __future__ import annotations
 
 import sys
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
 from orc.engine.operations import Fetch, Join, Load, Remove, Stopped, Store, Wait
 from orc.stampede.single_flight import Boarding
@@ -78,7 +78,9 @@ def _perform(operation: Operation, flights: Flights) -> Any:
         with Boarding(operation.flight):
             return operation.load()
     if isinstance(operation, Join):
-        return flights.join(operation.key, running_loop(), sync=True, anew=operation.anew)
+        return flights.join(
+            operation.key, running_loop(), get_ident(), sync=True, anew=operation.anew
+        )
     if isinstance(operation, Wait):
         return _wait(operation.flight, flights)
     if isinstance(operation, Fetch):
@@ -96,7 +98,9 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
         with Boarding(operation.flight):
             return await _result(operation.load())
     if isinstance(operation, Join):
-        return flights.join(operation.key, running_loop(), sync=False, anew=operation.anew)
+        return flights.join(
+            operation.key, running_loop(), get_ident(), sync=False, anew=operation.anew
+        )
     if isinstance(operation, Wait):
         return await _await(operation.flight, flights)
     if isinstance(operation, Fetch):

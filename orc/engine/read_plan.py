@@ -10,7 +10,7 @@ from orc.engine.operations import Fetch, Join, Load, Remove, Store, Wait
 from orc.model.entry import MISSING, Entry
 from orc.model.freshness import FOREVER
 from orc.model.key import is_local
-from orc.model.outcome import ABANDONED, FAILED, FOLLOW, LEAD
+from orc.model.outcome import ABANDONED, FAILED, FLYING, FOLLOW, LEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
 def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     flights = keyspace.core.flights
     try:
-        if not ask.anew:
-            # Memory again: another leader may have landed between the first look and this flight.
+        # Memory again: another leader may have landed between the first look and this flight.
+        if not ask.anew and ask.key in keyspace.space.index:
             view = keyspace.look(ask.key, ask.ttl)
             value = keyspace.open(view) if view.trusted else MISSING
             if value is not MISSING:
@@ -132,7 +132,8 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         return value
     finally:
         # A leader that was cancelled or interrupted comes here with the flight still on its way.
-        flights.abandon(flight)
+        if flight.state == FLYING:
+            flights.abandon(flight)
 
 
 def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:

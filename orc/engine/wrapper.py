@@ -13,15 +13,15 @@ of wrong calls in its own words, so the compiled body can name them. For
                 if thaw is not None:
                     value = thaw(value)
                 record(copy)
-                if not hit() & 1023:
+                if not next(hits) & 1023:
                     settle()
                 return value
         except Exception:
             pass
         return slow((item_id, lang))
 
-``index``, ``monotonic``, ``record`` and ``hit`` are C. Whatever goes wrong on this path (a miss, an
-argument that has no hash, a tag that was invalidated) goes wrong again, with a proper answer, on
+``index``, ``monotonic``, ``record`` and ``next`` are C. Whatever goes wrong on this path (a miss,
+an argument that has no hash, a tag that was invalidated) goes wrong again, with a proper answer, on
 the slow one. The key is that of ``orc.model.key.local``, written out.
 """
 
@@ -49,7 +49,7 @@ BODY = """
             if @thaw is not None:
                 @value = @thaw(@value)
             @record(@copy)
-            if not @hit() & 1023:
+            if not @next(@hits) & 1023:
                 @settle()
             return @value
     except @Exception:
@@ -194,7 +194,13 @@ def local_key(names: tuple[str, ...]) -> str:
     return ", ".join([*(f"@type({name})" for name in names), *names])
 
 
-_BUILTINS: dict[str, Any] = {"type": type, "str": str, "int": int, "Exception": Exception}
+_BUILTINS: dict[str, Any] = {
+    "type": type,
+    "str": str,
+    "int": int,
+    "next": next,
+    "Exception": Exception,
+}
 
 
 class Compiled:

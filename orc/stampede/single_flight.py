@@ -54,18 +54,27 @@ class Flight:
         "outer",
         "result",
         "state",
+        "thread",
         "traceback",
         "versions",
         "void",
         "wakers",
     )
 
-    def __init__(self, key: Key, outer: Flight | None, loop: AbstractEventLoop | None) -> None:
+    def __init__(
+        self,
+        key: Key,
+        outer: Flight | None,
+        loop: AbstractEventLoop | None,
+        thread: int | None,
+    ) -> None:
         self.key = key
         self.outer = outer
         """The flight inside whose loader this one was started."""
         self.loop = loop
         """The loop of the coroutine that leads; none for a thread."""
+        self.thread = thread
+        """The thread that leads; none for a coroutine."""
         self.state = FLYING
         self.void = False
         """Whether the key was written or deleted meanwhile: the result may not be stored."""
@@ -86,16 +95,23 @@ class Flight:
         """Tell whether its leader is a coroutine of a loop that does not run any more."""
         return self.loop is not None and not self.loop.is_running()
 
-    def leads_to(self, flights: set[Flight], loop: AbstractEventLoop | None) -> bool:
-        """Tell whether this flight waits, itself or through others, for one of `flights` or `loop`.
+    def leads_to(
+        self, flights: set[Flight], loop: AbstractEventLoop | None, thread: int | None
+    ) -> bool:
+        """Tell whether this flight waits, itself or through others, for a caller to go on.
 
-        A coroutine's flight waits for whatever blocks the thread of its loop.
+        That is for one of `flights`, inside which the caller is; for `loop`, which the caller
+        blocks, since a coroutine's flight waits for whatever blocks the thread of its loop; or for
+        `thread`, the caller's: what it leads is below the caller on the stack, who may be a
+        finaliser.
         """
         seen = {self}
         open_ends = [self]
         while open_ends:
             flight = open_ends.pop()
-            if flight in flights or (loop is not None and flight.loop is loop):
+            if flight in flights or (thread is not None and flight.thread == thread):
+                return True
+            if loop is not None and flight.loop is loop:
                 return True
             blocking = () if flight.loop is None else _blocking.get(flight.loop, ())
             for further in (*flight._waits_for, *blocking):  # noqa: SLF001 - its own class
@@ -116,11 +132,19 @@ class Flight:
 class Turn:
     """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight."""
 
-    __slots__ = ("_loop", "_sync", "flight", "outer", "role")
+    __slots__ = ("_loop", "_sync", "_thread", "flight", "outer", "role")
 
-    def __init__(self, outer: Flight | None, loop: AbstractEventLoop | None, *, sync: bool) -> None:
+    def __init__(
+        self,
+        outer: Flight | None,
+        loop: AbstractEventLoop | None,
+        thread: int | None,
+        *,
+        sync: bool,
+    ) -> None:
         self.outer = outer
         self._loop = loop
+        self._thread = thread
         self._sync = sync
 
     def begin(self, role: str, key: Key, flight: Flight | None = None) -> None:
@@ -129,7 +153,8 @@ class Turn:
         Called under the lock, as is :meth:`end`.
         """
         self.role = role
-        self.flight = flight or Flight(key, self.outer, None if self._sync else self._loop)
+        leader = (None, self._thread) if self._sync else (self._loop, None)
+        self.flight = flight or Flight(key, self.outer, *leader)
         if self.outer is not None:
             self.outer.wait_for(self.flight)
         if role == FOLLOW:
@@ -204,12 +229,18 @@ class Flights:
         """Grows with every write or removal of a key, whether it was being loaded or not."""
 
     def join(
-        self, key: Key, loop: AbstractEventLoop | None, *, sync: bool, anew: bool = False
+        self,
+        key: Key,
+        loop: AbstractEventLoop | None,
+        thread: int | None = None,
+        *,
+        sync: bool,
+        anew: bool = False,
     ) -> Turn:
         """Say what a caller who misses `key` shall do.
 
-        `loop` is the event loop that runs on this thread, if any; `sync` tells that the caller
-        blocks it. With `anew` a running load will not do, and is voided. Whoever leads calls
+        `thread` is the caller's, and `loop` the event loop that runs on it, if any; `sync` tells
+        that the caller blocks it. With `anew` a running load will not do, and is voided. Whoever leads calls
         :meth:`land`, :meth:`fail` or :meth:`abandon` in the end, and every caller :meth:`leave`.
         Raises ``RecursiveLoadError`` inside the loader of this very key.
         """
@@ -231,12 +262,12 @@ class Flights:
             elif flight is not None and not valid(flight.versions):
                 self.void(key)
                 flight = None
-            turn = Turn(outer, loop, sync=sync)
+            turn = Turn(outer, loop, thread, sync=sync)
             if flight is None:
                 turn.begin(LEAD, key)
                 self._flying[key] = turn.flight
             elif (blocks is not None and flight.loop is not None) or flight.leads_to(
-                set(lineage), blocks
+                set(lineage), blocks, thread
             ):
                 turn.begin(ALONE, key)
             else:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from orc.model.tags import Snapshot
     from orc.tiers.memory import Space
 
+GRAIN = 16
+"""Bytes. In units of it most weights are ints that Python keeps anyway, and take no memory."""
+
 NEVER = float("-inf")
 NO_RETRY = (NEVER, NEVER)
 
@@ -55,7 +58,7 @@ class Copy:
     wall_until: float
     """End of trust: seconds, wall clock."""
     weight: int
-    """Bytes that it counts in the budget."""
+    """What it counts in the budget, in units of `GRAIN`."""
 
     @property
     def identity(self) -> tuple[int, Hashable]:

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 DEAD = -1
 """The rank of a copy that its policy has forgotten. Its places in queues are skipped."""
 
+_SEEN = -2
+
 
 class LRU:
     """Least recently used first, exactly.
@@ -125,7 +127,14 @@ def _most_dead(living: int) -> int:
 
 def _latest(uses: Reversible[Ranked]) -> list[Ranked]:
     """Keep of several uses of one copy the last, and none of the dead."""
-    latest = [copy for copy in dict.fromkeys(reversed(uses)) if copy.rank != DEAD]
+    # Who was seen is marked in its rank: a set of all would be a tenth of the memory's budget.
+    latest = []
+    for copy in reversed(uses):
+        if copy.rank > DEAD:
+            copy.rank = _SEEN - copy.rank
+            latest.append(copy)
+    for copy in latest:
+        copy.rank = _SEEN - copy.rank
     latest.reverse()
     return latest
 
@@ -169,7 +178,7 @@ class S3FIFO:
     once only passes through the tenth, and the rest stays.
     """
 
-    EXTRA_BYTES = 160  # its share of the ghosts
+    EXTRA_BYTES = 176  # its share of the ghosts
     SMALL_SHARE = 0.1
     MOST_USES = 3
     IN_MAIN = 4  # added to the uses, which are 0 to 3, in the rank of a copy in the main queue
@@ -235,7 +244,7 @@ class Foreign:
     memory tier's.
     """
 
-    EXTRA_BYTES = 384  # two dictionaries of cachetools, and for some of its classes a list
+    EXTRA_BYTES = 304  # two dictionaries of cachetools, and for some of its classes a list
 
     __slots__ = ("_order",)
 

@@ -225,6 +225,19 @@ def test_an_origin_that_failed_is_left_alone_for_a_while(make, clock, origin, wh
     assert cache.get_or_set("key", origin) == ["value", 4]
 
 
+def test_the_back_off_does_not_outlast_the_window(make, clock, origin):
+    """Though the value is kept for longer, for those who come while another loads."""
+    cache = make(stale_if_error=10, stale_while_revalidate=100, backoff=50)
+    cache.get_or_set("key", origin)
+    clock.advance(TTL)
+    origin.error = ConnectionError("down")
+    clock.advance(9.5)
+    assert cache.get_or_set("key", origin) == ["value", 1]
+    clock.advance(0.5)
+    with pytest.raises(ConnectionError):
+        cache.get_or_set("key", origin)
+
+
 def test_the_back_off_is_of_one_key(make, clock, origin):
     """Another key's origin may well be reached."""
     cache = make(backoff=5)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from orc.tiers.copies import GRAIN
 from orc.tiers.memory import SPACE_BYTES, TAG_BYTES
 
 
@@ -124,7 +125,7 @@ def audit_memory(memory, *spaces):
     for tag in tags.values():
         assert tag.entries == sum(each is tag for copy in copies for each, _ in copy.versions)
     assert memory.used_bytes == (
-        sum(copy.weight for copy in copies)
+        sum(copy.weight for copy in copies) * GRAIN
         + SPACE_BYTES * sum(bool(space.index) for space in spaces)
         + TAG_BYTES * len(tags)
         + memory.footprints.size
