@@ -72,7 +72,7 @@ def test_explicit_keys(audit, policy):
             loads[number] += 1
             return value_of(key, rng.randrange(3))
 
-        for _ in range(2_500):
+        for _ in range(12_000):
             target = part if rng.random() < 0.2 else cache
             key = f"{'part' if target is part else 'key'} {rng.randrange(KEYS)}"
             what = rng.randrange(100)
@@ -130,7 +130,7 @@ def test_functions(audit):
 
     def work(number):
         rng = random.Random(number)
-        for _ in range(4_000):
+        for _ in range(15_000):
             part, key = rng.randrange(2), rng.randrange(KEYS)
             what = rng.randrange(50)
             if what == 0:
