@@ -240,9 +240,9 @@ class Flights:
         """Say what a caller who misses `key` shall do.
 
         `thread` is the caller's, and `loop` the event loop that runs on it, if any; `sync` tells
-        that the caller blocks it. With `anew` a running load will not do, and is voided. Whoever leads calls
-        :meth:`land`, :meth:`fail` or :meth:`abandon` in the end, and every caller :meth:`leave`.
-        Raises ``RecursiveLoadError`` inside the loader of this very key.
+        that the caller blocks it. With `anew` a running load will not do, and is voided. Whoever
+        leads calls :meth:`land`, :meth:`fail` or :meth:`abandon` in the end, and every caller
+        :meth:`leave`. Raises ``RecursiveLoadError`` inside the loader of this very key.
         """
         stranded: Flight | None = None
         blocks = loop if sync else None
