@@ -226,8 +226,8 @@ class Keyspace:
                 raise
             if self.counters.add("uncopyable") == 1:
                 warnings.warn(
-                    f"{self.counters.name}: {error} The value is returned and not stored. If all "
-                    "who ask may share it, say isolation='share'.",
+                    f"{self.counters.name}: {error}, for all who ask to share. It is returned and "
+                    "not stored.",
                     OrcWarning,
                     stacklevel=2,
                 )

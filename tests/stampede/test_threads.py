@@ -166,7 +166,7 @@ def test_what_has_no_copy_is_loaded_by_each(cache, spawn, wait, gate, followers)
     assert {id(value) for value in values} == {id(lock) for lock in locks[1:]}
     (warning,) = caught
     assert warning.category is OrcWarning
-    for part in ("open_client", "_thread.lock", "isolation='share'"):
+    for part in ("open_client", "_thread.lock", 'isolation="share"'):
         assert part in str(warning.message)
     info = open_client.cache_info()
     assert (info.uncopyable, info.misses, info.currsize) == (8, 8, 0)
