@@ -18,7 +18,7 @@ class Tally:
     def __init__(self) -> None:
         # ``count`` hands out each number once, whichever threads ask. To look is to take a number
         # too, hence the number of looks is taken off.
-        self.numbers = count(1)
+        self.numbers: count[int] = count(1)
         """Its ``next()`` is a ``bump``: for compiled code, which calls a built-in the quickest."""
         self.bump: Callable[[], int] = self.numbers.__next__
         self._looks = 0

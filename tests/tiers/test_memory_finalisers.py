@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import random
 import threading
+from contextlib import suppress
 
 import cachetools
 import pytest
 
 import orc
+from orc.errors import RecursiveLoadError
 
 POLICIES = ["lru", "s3fifo", cachetools.LFUCache]
 
@@ -126,7 +128,8 @@ def test_the_collector_may_run_finalisers_in_the_middle_of_anything(cache, balan
 
     def ended():
         counts["ended"] += 1
-        work(rng.choice([cache, part]), rng.choice(keys))
+        with suppress(RecursiveLoadError):  # it ran in the loader of the very key that it asks for
+            work(rng.choice([cache, part]), rng.choice(keys))
 
     before = gc.get_threshold()
     try:
