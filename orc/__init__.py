@@ -8,11 +8,21 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc import errors as errors
+    from orc import fleet as fleet
     from orc import testing as testing
     from orc.config.cache import Cache as Cache
     from orc.config.default import cached as cached
     from orc.config.default import default_cache as default_cache
+    from orc.engine.request_memo import request_cached as request_cached
     from orc.errors import SourceUnavailable as SourceUnavailable
+    from orc.lifecycle.carry import carry as carry
+    from orc.lifecycle.container import Container as Container
+    from orc.lifecycle.container import container as container
+    from orc.lifecycle.handler import handler as handler
+    from orc.lifecycle.request_var import RequestVar as RequestVar
+    from orc.lifecycle.scope import RequestScope as RequestScope
+    from orc.lifecycle.scope import current_request as current_request
+    from orc.lifecycle.scope import request_scope as request_scope
     from orc.model.entry import MISSING as MISSING
     from orc.stats.report import Report as Report
     from orc.tiers.memory import Memory as Memory
@@ -21,26 +31,46 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Cache": "orc.config.cache",
+    "Container": "orc.lifecycle.container",
     "MISSING": "orc.model.entry",
     "Memory": "orc.tiers.memory",
     "Report": "orc.stats.report",
+    "RequestScope": "orc.lifecycle.scope",
+    "RequestVar": "orc.lifecycle.request_var",
     "SourceUnavailable": "orc.errors",
     "cached": "orc.config.default",
+    "carry": "orc.lifecycle.carry",
+    "container": "orc.lifecycle.container",
+    "current_request": "orc.lifecycle.scope",
     "default_cache": "orc.config.default",
     "errors": "orc.errors",
+    "fleet": "orc.fleet",
+    "handler": "orc.lifecycle.handler",
+    "request_cached": "orc.engine.request_memo",
+    "request_scope": "orc.lifecycle.scope",
     "testing": "orc.testing",
 }
 
 __all__ = (
     "MISSING",
     "Cache",
+    "Container",
     "Memory",
     "Report",
+    "RequestScope",
+    "RequestVar",
     "SourceUnavailable",
     "__version__",
     "cached",
+    "carry",
+    "container",
+    "current_request",
     "default_cache",
     "errors",
+    "fleet",
+    "handler",
+    "request_cached",
+    "request_scope",
     "testing",
 )
 

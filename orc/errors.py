@@ -9,6 +9,10 @@
     │   └── UncopyableError                 the value has no copy, as a lock (``strict=True``)
     ├── PartitionError      (ValueError)    a partition was asked for without a tenant
     ├── RecursiveLoadError  (RuntimeError)  a loader asked for the very key it is loading
+    ├── ScopeError          (RuntimeError)  something of a request was asked for at the wrong time
+    │   ├── NoRequestError                  no request is open here
+    │   └── ScopeClosedError                the request that this code belongs to has ended
+    ├── NotSetError         (LookupError)   a RequestVar has no value in this request
     └── SourceUnavailable                   yours to raise: "the origin cannot be reached"
 
     OrcWarning              (UserWarning)   said once for each cause
@@ -21,10 +25,14 @@ from __future__ import annotations
 
 __all__ = (
     "ConfigError",
+    "NoRequestError",
+    "NotSetError",
     "OrcError",
     "OrcWarning",
     "PartitionError",
     "RecursiveLoadError",
+    "ScopeClosedError",
+    "ScopeError",
     "SourceUnavailable",
     "UncacheableError",
     "UncopyableError",
@@ -62,6 +70,22 @@ class PartitionError(OrcError, ValueError):
 
 class RecursiveLoadError(OrcError, RuntimeError):
     """A loader asked the cache for the key that it is itself loading."""
+
+
+class ScopeError(OrcError, RuntimeError):
+    """Something of a request was asked for where there is no such request."""
+
+
+class NoRequestError(ScopeError):
+    """No request is open here: before the first one, between two, or on a thread of its own."""
+
+
+class ScopeClosedError(ScopeError):
+    """The request that this code belongs to has ended; what it held is gone."""
+
+
+class NotSetError(OrcError, LookupError):
+    """A ``RequestVar`` without a default was read in a request that has not set it."""
 
 
 class SourceUnavailable(OrcError):

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from orc.config.cache import Cache
-from orc.container.clock import SYSTEM, Clock
+from orc.lifecycle.clock import SYSTEM, Clock
 
 if TYPE_CHECKING:
     import argparse

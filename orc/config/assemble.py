@@ -5,10 +5,10 @@ from __future__ import annotations
 from _thread import RLock
 
 from orc.config.settings import Settings, checked
-from orc.container.clock import SYSTEM
 from orc.engine.core import Core
 from orc.engine.terms import Terms
 from orc.errors import ConfigError, SourceUnavailable
+from orc.lifecycle.clock import SYSTEM
 from orc.model.entry import MISSING
 from orc.tiers.memory import Memory
 

@@ -239,7 +239,9 @@ class Cache(ExplicitKeys):
         return self._gate.during(DISABLED)
 
     def stats(self) -> Report:
-        """Return what this cache did since it was made, with all its functions and partitions."""
+        """Return what this cache did in this process, with all its functions and partitions.
+
+        The report's ``states`` has the same by state of the container: see ``orc.container``.
+        """
         core = self._core
-        core.memory.settle()  # to look takes numbers from those at which hits do it
-        return report(core.books(), core.memory, [tier.name for tier in core.tiers])
+        return report(core.totals(), core.memory, core.totals_by_state())

@@ -1,17 +1,19 @@
-"""The only reader of ``os.environ``."""
+"""What the ``ORC_`` variables may be called, and how settings are shown without their secrets.
+
+They are read in :mod:`orc.lifecycle.environment`.
+"""
 
 from __future__ import annotations
 
-import os
 import warnings
 
 from orc.errors import OrcWarning
+from orc.lifecycle.environment import PREFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PREFIX = "ORC_"
 OF_THE_TESTS = "ORC_TEST_"
 """Variables that say what a test run was promised; no settings of a cache."""
 
@@ -19,15 +21,6 @@ FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 FUNCTION_MEGABYTES = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
 _warned: set[str] = set()
-
-
-def read() -> dict[str, str]:
-    """Return the variables of this process's environment that may matter, as they are now."""
-    ours = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
-    for name in (FUNCTION_NAME, FUNCTION_MEGABYTES):
-        if name in os.environ:
-            ours[name] = os.environ[name]
-    return ours
 
 
 def warn_of_unknown(variables: Iterable[str], known: Iterable[str]) -> None:

@@ -10,10 +10,10 @@ from orc.config.environment import (
     FUNCTION_MEGABYTES,
     FUNCTION_NAME,
     masked,
-    read,
     warn_of_unknown,
 )
 from orc.errors import ConfigError
+from orc.lifecycle.environment import read
 from orc.model.freshness import seconds, ttl_seconds
 
 TYPE_CHECKING = False

@@ -6,11 +6,13 @@ from _thread import RLock
 from _weakref import ref
 from collections import deque
 
-from orc.container.chance import token, uniform
 from orc.engine.gate import Gate
+from orc.lifecycle.chance import token, uniform
+from orc.lifecycle.life import life
 from orc.model.tags import Tag
 from orc.stampede.single_flight import Flights
 from orc.stats.counters import Counters
+from orc.stats.totals import Totals, total
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class Core:
         self.flights = Flights()
         self.uniform = uniform
         self.explicit = Counters("explicit keys")
-        self._gone = Counters("functions that are gone")
+        self._gone: dict[str, Counters] = {}
+        """Counters of functions that are gone, by name: several may have had one."""
         self._books: list[Counters] = [self.explicit]
         self._lock = RLock()
         self._closed: deque[tuple[Counters, int]] = deque()
@@ -57,6 +60,11 @@ class Core:
         self._explicit_space = memory.space(self.explicit, clock.wall)
         self._partitions: WeakValueDictionary[str, Space] | None = None
         self._tags: WeakValueDictionary[tuple[str | None, str], Tag] | None = None
+        self._begin: Totals | None = None
+        """What the counters showed when this process began: a fork has its parent's."""
+        self._stages: list[tuple[str, Totals]] = []
+        """The states of the container that are over, and what the counters showed then."""
+        life().move_in(self)
 
     def now(self) -> tuple[float, float]:
         """Read both clocks: seconds, wall and monotonic."""
@@ -104,15 +112,75 @@ class Core:
     def books(self) -> list[Counters]:
         """Return all counters of this cache."""
         self._fold()
-        return [*self._books, self._gone]
+        return [*self._books, *self._gone.values()]
 
     def _fold(self) -> None:
         with self._lock:
             while self._closed:
                 counters, serial = self._closed.popleft()
                 self._books.remove(counters)
-                self._gone.absorb(counters)
+                self._gone.setdefault(counters.name, Counters(counters.name)).absorb(counters)
                 del self._spaces[serial]
+
+    # -- statistics, and the life of the container ------------------------------------------------
+
+    def totals(self) -> Totals:
+        """Return what was counted since this process began."""
+        self.memory.settle()  # to look takes numbers from those at which hits do it
+        now = total(self.books(), [tier.name for tier in self.tiers])
+        return now if self._begin is None else now.minus(self._begin)
+
+    def totals_by_state(self) -> list[tuple[str, Totals]]:
+        """Return the same by state of the container; nothing before its first request."""
+        here = life()
+        if not here.invocations:
+            return []
+        with self._lock:
+            stages = [*self._stages, (here.state, self.totals())]
+        parts: list[tuple[str, Totals]] = []
+        before: Totals | None = None
+        for state, until in stages:
+            part = until if before is None else until.minus(before)
+            if part:
+                parts.append((state, part))
+            before = until
+        return parts
+
+    def stage_ended(self, state: str) -> None:
+        """Note that what was counted until now belongs to a state that the container leaves."""
+        with self._lock:
+            self._stages.append((state, self.totals()))
+
+    def before_fork(self) -> None:
+        """Keep other threads from changing memory while this process is copied."""
+        self.memory.hold()
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        self.memory.let_go(in_child=False)
+
+    def forked(self) -> None:
+        """Go on in the child: with the entries, without the other threads, counting from zero."""
+        self.memory.let_go(in_child=True)
+        self._lock = RLock()
+        self.gate.forked()
+        self.flights.forked()
+        for book in self._books:
+            book.forked()
+        self._count_anew()
+
+    def restored(self) -> None:
+        """Go on in a copy of a snapshot: whatever was stored may be weeks old by now."""
+        self.clear(None)
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        with self._lock:
+            self._begin = None
+            self._begin = self.totals()
+            self._stages.clear()
+
+    # -- clearing ---------------------------------------------------------------------------------
 
     def clear(self, partition: str | None) -> None:
         """Drop all entries: of one partition, or of all and of what is in none."""

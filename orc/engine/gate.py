@@ -51,6 +51,15 @@ class Gate:
         """Return a context manager under which this context has the given mode."""
         return Passage(self, mode)
 
+    def forked(self) -> None:
+        """Go on in the child of a fork: only this context's own blocks have come along."""
+        self._lock = RLock()
+        inside, mode = 0, self._mode.get()
+        while mode[1] is not None:
+            inside, mode = inside + 1, mode[1]
+        self._shut = 0
+        self._shift(inside + (mode[0] == DISABLED))
+
     def _shift(self, step: int) -> None:
         with self._lock:
             self._shut += step

@@ -18,7 +18,7 @@ the manner of threads or of coroutines.
 
 from __future__ import annotations
 
-from _thread import RLock
+from _thread import RLock, get_ident
 from contextvars import ContextVar
 
 from orc.errors import RecursiveLoadError
@@ -341,6 +341,17 @@ class Flights:
             self.voids += 1
             for key in [key for key in self._flying if belongs(key)]:
                 self._flying.pop(key).void = True
+
+    def forked(self) -> None:
+        """Go on in the child of a fork: without the flights that other threads were leading."""
+        global _lock  # noqa: PLW0603 - another thread of the parent may have had it
+        _lock = RLock()
+        thread = get_ident()
+        mine = {key: flight for key, flight in self._flying.items() if flight.thread == thread}
+        for flight in self._flying.values():
+            if flight.thread != thread:
+                flight.void, flight.state = True, ABANDONED
+        self._flying = mine
 
     def _end(self, flight: Flight, state: str, **brought: object) -> None:
         with _lock:

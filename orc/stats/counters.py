@@ -31,6 +31,10 @@ class Tally:
             self._looks += 1
             return self.bump() - self._looks + self._base
 
+    def forked(self) -> None:
+        """Go on in the child of a fork, where nobody is left to give a lock back."""
+        self._lock = RLock()
+
     def add(self, amount: int) -> None:
         """Count `amount` at once."""
         with self._lock:
@@ -113,6 +117,11 @@ class Counters:
     def _count(self, counts: dict[str, int], name: str, amount: int = 1) -> None:
         with self._lock:
             counts[name] = counts.get(name, 0) + amount
+
+    def forked(self) -> None:
+        """Go on in the child of a fork, where nobody is left to give a lock back."""
+        self._lock = RLock()
+        self.hits.forked()
 
     def absorb(self, other: Counters) -> None:
         """Add the counts of a function that is gone."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from orc.stats.totals import SUMS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Protocol
 
-    from orc.stats.counters import Counters
+    from orc.stats.totals import Totals
 
     class Holding(Protocol):
         """What a report tells of the memory tier."""
@@ -75,21 +77,6 @@ class TierReport:
         return self.hits / asked if asked else 0.0
 
 
-_SUMS = (
-    "stale",
-    "shared",
-    "loads",
-    "load_errors",
-    "load_seconds",
-    "uncopyable",
-    "oversize",
-    "evicted",
-    "expired",
-    "invalidated",
-)
-"""Counters that a report adds up under their own names."""
-
-
 class Report:
     """What a cache did since it was made; ``print()`` it.
 
@@ -97,13 +84,16 @@ class Report:
     `load_seconds` is seconds; `causes` says why memory had no answer.
     """
 
-    __slots__ = (*_SUMS, "causes", "functions", "tiers")
+    __slots__ = (*SUMS, "causes", "functions", "states", "tiers")
 
     tiers: tuple[TierReport, ...]
     causes: Mapping[str, int]
     """Misses of memory by cause: first touch, expired, evicted, invalidated, error, unknown."""
     functions: Mapping[str, tuple[int, int]]
     """Hits and loads by function; the explicit keys under that name."""
+    states: Mapping[str, Report]
+    """The same by state of the container, in the order in which it had them: ``cold``, ``warm``,
+    ...; what was asked for during init counts for the state of the first request."""
     stale: int
     shared: int
     loads: int
@@ -153,43 +143,32 @@ class Report:
         return "\n".join(_lines(self))
 
 
-def report(books: Iterable[Counters], memory: Holding, shared_tiers: Iterable[str] = ()) -> Report:
-    """Add up counters into a report. Called by ``Cache.stats``."""
-    books = list(books)
-    sums: dict[str, float] = {name: sum(getattr(book, name) for book in books) for name in _SUMS}
-    causes: dict[str, int] = {}
-    functions: dict[str, tuple[int, int]] = {}
-    hits = 0
-    for book in books:
-        own = book.hits.value()
-        hits += own
-        for cause, count in list(book.causes.items()):
-            causes[cause] = causes.get(cause, 0) + count
-        if own or book.loads:
-            before = functions.get(book.name, (0, 0))
-            functions[book.name] = (before[0] + own, before[1] + book.loads)
+def report(now: Totals, memory: Holding, states: Iterable[tuple[str, Totals]] = ()) -> Report:
+    """Make a report of sums, and of those of each state. Called by ``Cache.stats``."""
+    by_state: dict[str, Report] = {state: _of(sums, memory, {}) for state, sums in states}
+    return _of(now, memory, by_state)
+
+
+def _of(sums: Totals, memory: Holding, states: Mapping[str, Report]) -> Report:
     tiers = [
         TierReport(
             "memory",
-            hits,
-            sum(causes.values()),
+            sums.hits,
+            sum(sums.causes.values()),
             0,
             memory.items,
             memory.used_bytes,
             memory.max_bytes,
-        )
+        ),
+        *(TierReport(name, *row) for name, row in sums.tiers.items()),
     ]
-    for name in shared_tiers:
-        of_tier = [
-            sum(b.answers(kind, name) for b in books) for kind in ("hits", "misses", "errors")
-        ]
-        tiers.append(TierReport(name, *of_tier))
-    ordered = dict(sorted(causes.items(), key=lambda item: -item[1]))
+    ordered = dict(sorted(sums.causes.items(), key=lambda item: -item[1]))
     return Report(
         tiers=tuple(tiers),
         causes=MappingProxyType(ordered),
-        functions=MappingProxyType(functions),
-        **sums,
+        functions=MappingProxyType(sums.functions),
+        states=MappingProxyType(states),
+        **sums.sums,
     )
 
 
@@ -232,6 +211,14 @@ def _lines(report: Report) -> list[str]:
         lines.append(
             f"{tier.name[:8]:<9}{human_count(tier.hits):>11}{human_count(tier.misses):>11}"
             f"{tier.ratio:>7.1%}{human_count(tier.errors):>11}{entries:>11}  {size}".rstrip()
+        )
+    if report.states:
+        lines += ["", f"{'state':<12}{'hits':>8}{'misses':>11}{'ratio':>7}{'loads':>11}"]
+    for state, part in report.states.items():
+        memory = part.tiers[0]
+        lines.append(
+            f"{state:<12}{human_count(memory.hits):>8}{human_count(memory.misses):>11}"
+            f"{memory.ratio:>7.1%}{human_count(part.loads):>11}"
         )
     mean = 1000 * report.load_seconds / report.loads if report.loads else 0.0
     mean_text = f"{mean:,.1f}" if mean < MOST_MS else f"{mean:.1e}"

@@ -17,7 +17,8 @@ from collections import deque
 
 from orc.errors import ConfigError
 from orc.tiers.copies import GRAIN, NEVER, NO_RETRY, Copy
-from orc.tiers.eviction import DEAD, policy
+from orc.tiers.eviction import DEAD
+from orc.tiers.eviction import policy as policy_of
 from orc.tiers.footprints import EVICTED, EXPIRED, INVALIDATED, Footprints
 from orc.tiers.sizes import weigh
 
@@ -169,13 +170,14 @@ class Memory:
         self._max_bytes = max_bytes
         self._max_value_bytes = max_value_bytes
         self.policy: str = policy if isinstance(policy, str) else getattr(policy, "__name__", "?")
-        self._policy = _policy(policy)
+        self._policy = policy_of(policy)
         self.entry_bytes: int = ENTRY_BYTES + self._policy.EXTRA_BYTES
         """What an entry costs beside its key and value."""
         self._log: list[Copy] = []
         self.record: Callable[[Copy], None] = self._log.append
         """Note a hit of a copy. Takes no lock, and is C: the path of a hit calls it."""
         self._lock = RLock()
+        self._held: list[bool] = []
         self._busy = False
         self._orphans: deque[tuple[Copy, int]] = deque()
         self._spaces_made = 0
@@ -226,6 +228,17 @@ class Memory:
                         self._end_change(garbage)
             finally:
                 self._lock.release()
+
+    def hold(self) -> None:
+        """Keep other threads from changing anything for a fork; wait a second for one at most."""
+        self._held.append(self._lock.acquire(timeout=1.0))
+
+    def let_go(self, *, in_child: bool) -> None:
+        """Take back one :meth:`hold`, in the parent or in the child."""
+        if self._held.pop():
+            self._lock.release()
+        elif in_child:  # where whoever has the lock is not
+            self._lock, self._busy = RLock(), False
 
     def admit(self, copy: Copy, flight: Voidable | None = None) -> bool:
         """Put a new copy in the place of the one under its key; tell whether it was stored."""
@@ -386,6 +399,3 @@ class Memory:
                 self._policy.forget(copy)
                 self._let_go(copy, cause, garbage)
         self._busy = False
-
-
-_policy = policy

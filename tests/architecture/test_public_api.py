@@ -13,14 +13,24 @@ import orc
 # A name goes in or out of here by decision, with a line in the changelog.
 PUBLIC: tuple[str, ...] = (
     "Cache",
+    "Container",
     "MISSING",
     "Memory",
     "Report",
+    "RequestScope",
+    "RequestVar",
     "SourceUnavailable",
     "__version__",
     "cached",
+    "carry",
+    "container",
+    "current_request",
     "default_cache",
     "errors",
+    "fleet",
+    "handler",
+    "request_cached",
+    "request_scope",
     "testing",
 )
 

@@ -7,7 +7,8 @@ import warnings
 import pytest
 
 import orc
-from orc.config.environment import masked, read
+from orc.config.environment import masked
+from orc.lifecycle.environment import read
 from orc.errors import OrcWarning
 
 

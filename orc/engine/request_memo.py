@@ -1,0 +1,179 @@
+"""``@orc.request_cached``: a memo that lives as long as one request."""
+
+from __future__ import annotations
+
+from functools import partial, update_wrapper
+
+from orc.engine.decorator import title_of
+from orc.engine.drivers import arun, run
+from orc.engine.operations import Join, Load, Wait
+from orc.engine.wrapper import Parameters, compile_wrapper
+from orc.errors import ConfigError, UnkeyableError
+from orc.isolation.copying import keep
+from orc.lifecycle.scope import current_scope
+from orc.model.entry import MISSING
+from orc.model.key import local
+from orc.model.outcome import ABANDONED, ALONE, FAILED, FLYING, LEAD
+from orc.stampede.single_flight import Flights
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+    from orc.engine.operations import Plan
+    from orc.lifecycle.scope import RequestScope
+    from orc.stampede.single_flight import Flight
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+    class MemoDecorator(Protocol):
+        """What ``request_cached()`` returns."""
+
+        def __call__(self, function: Callable[P, R], /) -> Callable[P, R]:
+            """Return the function with a memo."""
+            ...
+
+
+_flights = Flights()
+
+if TYPE_CHECKING:
+
+    @overload
+    def request_cached(function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def request_cached(function: None = None, /) -> MemoDecorator: ...
+
+
+def request_cached(function: Any = None, /) -> Any:
+    """Remember what a function returns for the rest of the request. Use it bare or called.
+
+    One request sees one answer, however often it asks (a repeatable read), and the very object, not
+    a copy; threads and tasks of the request that ask at the same time share one call. The next
+    request asks anew. Outside a request the function is simply called. For ``def``, ``async def``
+    and methods, by their arguments; an argument that has no key (see ``orc.cached``) counts by
+    identity. What raises is not remembered.
+
+    Raises ``ConfigError`` for what is not callable and ``UncacheableError`` for a generator
+    function when it decorates; ``RecursiveLoadError`` for a call that needs its own result.
+    """
+    if function is None:
+        return request_cached
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(request_cached(function.__func__))
+    if not callable(function):
+        raise ConfigError(f"request_cached({function!r}): decorate a function")
+    parameters = Parameters(function)
+    memo = _Memo(parameters.asynchronous)
+    # An index that is always empty: the wrapper binds the arguments, and asks the memo.
+    helpers: dict[str, Any] = {
+        "index": {},
+        "slow": memo.aslow if parameters.asynchronous else memo.slow,
+    }
+    compiled = compile_wrapper(function, parameters, key="None", key_values="()", helpers=helpers)
+    memo.call = compiled.call
+    memo.title = title_of(function)
+    return update_wrapper(compiled.wrapper, function)
+
+
+class _Memo:
+    """What stands behind one wrapper."""
+
+    __slots__ = ("asynchronous", "call", "title")
+
+    call: Callable[[tuple[Any, ...]], Any]
+    title: str
+
+    def __init__(self, asynchronous: bool) -> None:  # noqa: FBT001 - it is all there is to say
+        self.asynchronous = asynchronous
+
+    def slow(self, values: tuple[Any, ...]) -> Any:
+        scope = current_scope()
+        if scope is None:
+            return self.call(values)
+        return run(_read(self, scope, values), _flights)
+
+    async def aslow(self, values: tuple[Any, ...]) -> Any:
+        scope = current_scope()
+        if scope is None:
+            return await self.call(values)
+        return await arun(_read(self, scope, values), _flights)
+
+
+def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
+    """Return what this request remembers of a call, or make the call."""
+    key = (memo, *map(_key_of, values))
+    while True:
+        known = _known(scope, key)
+        if known is not MISSING:
+            return known
+        turn = yield Join((scope, key), anew=False)
+        flight: Flight = turn.flight
+        try:
+            if turn.role in {LEAD, ALONE}:
+                load = partial(memo.call, values)
+                return (yield from _call(scope, key, load, flight, lead=turn.role == LEAD))
+            yield Wait(flight)
+            if flight.state == FAILED and flight.error is not None:
+                raise flight.error.with_traceback(flight.traceback)
+            if flight.state != ABANDONED:
+                return flight.result
+        finally:
+            _flights.leave(turn)
+
+
+def _call(
+    scope: RequestScope,
+    key: Hashable,
+    load: Callable[[], object],
+    flight: Flight,
+    *,
+    lead: bool,
+) -> Plan:
+    try:
+        known = _known(scope, key)  # another leader may have landed since the first look
+        if known is MISSING:
+            known = yield Load(load, flight)
+            keep(known, "share")  # a coroutine or a generator can be read once only
+            if scope.memo is not None:
+                # Of two who loaded at once, the first answer is everybody's.
+                known = scope.memo.setdefault(key, known)
+        if lead:
+            _flights.land(flight, known)
+    except Exception as error:
+        if lead:
+            _flights.fail(flight, error)
+        raise
+    finally:
+        if lead and flight.state == FLYING:
+            _flights.abandon(flight)
+    return known
+
+
+def _known(scope: RequestScope, key: Hashable) -> object:
+    memo = scope.memo
+    return MISSING if memo is None else memo.get(key, MISSING)
+
+
+class _Same:
+    """An argument that counts by identity; kept alive here, so that no other has its address."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+
+def _key_of(value: object) -> Hashable:
+    """Return a hashable that stands for one argument and no other."""
+    try:
+        return type(value), local((value,))
+    except UnkeyableError:
+        return _Same(value)

@@ -1,0 +1,46 @@
+"""Handing a request to another thread."""
+
+from __future__ import annotations
+
+from functools import update_wrapper
+
+from orc.errors import ConfigError
+from orc.lifecycle.runner import is_coroutine_function
+from orc.lifecycle.scope import Carried, current_request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+
+def carry(function: Callable[P, R], /) -> Callable[P, R]:
+    """Return `function` so that it runs in this request, on whatever thread it is called.
+
+    ``pool.submit(orc.carry(work), item)``. It may be called many times, at the same time too.
+    Once the request has ended it still runs, in a scope that is closed: what it reads of the
+    request raises ``ScopeClosedError``, and what it writes is dropped and counted. Raises
+    ``NoRequestError`` where no request is open, and ``ConfigError`` for what is not callable.
+    """
+    if not callable(function):
+        raise ConfigError(f"carry({function!r}): give a function")
+    scope = current_request()
+    if is_coroutine_function(function):
+
+        async def carried(*args: Any, **kwargs: Any) -> Any:
+            with Carried(scope):
+                return await function(*args, **kwargs)  # type: ignore[misc]
+
+    else:
+
+        def carried(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
+            with Carried(scope):
+                return function(*args, **kwargs)
+
+    try:
+        return update_wrapper(carried, function)  # type: ignore[return-value]
+    except AttributeError:
+        return carried  # type: ignore[return-value]

@@ -1,0 +1,147 @@
+"""``@orc.handler``: one request scope for each invocation of a function."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from functools import update_wrapper
+
+from orc.errors import ConfigError
+from orc.lifecycle.chance import token
+from orc.lifecycle.clock import SYSTEM
+from orc.lifecycle.life import life
+from orc.lifecycle.runner import end_tasks, is_coroutine_function, run_to_the_end, running
+from orc.lifecycle.scope import Entered, RequestScope, current_scope
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+    class HandlerDecorator(Protocol):
+        """What ``handler()`` returns."""
+
+        @overload
+        def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+MARK = "__orc_handler__"
+
+if TYPE_CHECKING:
+
+    @overload
+    def handler(function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
+    @overload
+    def handler(function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def handler(function: None = None, /) -> HandlerDecorator: ...
+
+
+def handler(function: Any = None, /) -> Any:
+    """Give every invocation of a Lambda handler a scope of its own. Use it bare or called.
+
+    Opens a new scope each time, also for a request id seen before (Lambda repeats asynchronous
+    events under the same id), and closes it whatever the function does. Id, tenant and deadline are
+    taken from the context object, as far as it has them. The function runs in a copy of the
+    context, so that a ``ContextVar`` that it sets, in whatever library, is as before afterwards.
+
+    An ``async def`` handler is called without ``await`` by Lambda: it runs on one event loop, kept
+    for the container; tasks that it leaves are cancelled and counted. Called where a loop runs
+    already, as in a test, it gives an awaitable.
+
+    The wrapper has the signature of the function, which is its ``__wrapped__``, and raises what the
+    function raises. To decorate twice is to decorate once. Raises ``ConfigError`` for what is not
+    callable.
+    """
+    if function is None:
+        return handler
+    if not callable(function):
+        raise ConfigError(f"handler({function!r}): decorate a function")
+    if hasattr(function, MARK):
+        return function
+    life().expect_requests()
+    if is_coroutine_function(function):
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if running():
+                return _serve_async(function, args, kwargs)
+            return run_to_the_end(_serve_async(function, args, kwargs, own_loop=True))
+
+    else:
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if _same_invocation(args, kwargs):
+                return function(*args, **kwargs)
+            return copy_context().run(_serve, function, args, kwargs)
+
+    update_wrapper(wrapper, function)
+    setattr(wrapper, MARK, True)
+    return wrapper
+
+
+def _serve(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    with Entered(_scope_of(args, kwargs)):
+        return function(*args, **kwargs)
+
+
+async def _serve_async(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    own_loop: bool = False,
+) -> Any:
+    if _same_invocation(args, kwargs):
+        return await function(*args, **kwargs)
+    with Entered(_scope_of(args, kwargs)):
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            if own_loop:
+                await end_tasks()  # while the scope is open: they belong to it to their end
+
+
+def _same_invocation(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a handler round this one, decorated too, has opened the scope."""
+    scope = current_scope()
+    return (
+        scope is not None and scope.context is not None and scope.context is _context(args, kwargs)
+    )
+
+
+def _context(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Find Lambda's context object: the last argument with a request id, else the last of many."""
+    given = [*kwargs.values(), *reversed(args)]
+    for each in given:
+        if hasattr(each, "aws_request_id"):
+            return each
+    return given[0] if len(given) > 1 else None
+
+
+def _scope_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> RequestScope:
+    context = _context(args, kwargs)
+    request_id = getattr(context, "aws_request_id", None)
+    tenant = getattr(context, "tenant_id", None)
+    scope = RequestScope(
+        request_id if isinstance(request_id, str) and request_id else token().hex(),
+        tenant if isinstance(tenant, str) and tenant else None,
+        _deadline(context),
+    )
+    scope.context = context
+    return scope
+
+
+def _deadline(context: Any) -> float | None:
+    """Return when the invocation will be ended; none where the context does not tell."""
+    ask = getattr(context, "get_remaining_time_in_millis", None)
+    try:
+        left = None if ask is None else ask()
+    except Exception:  # noqa: BLE001 - somebody's imitation of a context; a request is served without a deadline too
+        return None
+    if isinstance(left, bool) or not isinstance(left, (int, float)):
+        return None
+    return SYSTEM.wall() + left / 1000

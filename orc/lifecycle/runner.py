@@ -1,0 +1,108 @@
+"""One event loop for all ``async def`` handlers of a container."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import _local
+from contextvars import copy_context
+
+from orc.lifecycle.life import life
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Runner
+    from collections.abc import Coroutine
+    from typing import Any
+
+ITERABLE_COROUTINE, COROUTINE = 0x100, 0x80
+"""Flags of a code object (``inspect`` has names for them, and costs milliseconds)."""
+
+
+GRACE = 1.0
+"""Seconds that a cancelled task has to end; then the response leaves without it."""
+
+
+class _Loop:
+    """A runner, and the process that it was made in."""
+
+    __slots__ = ("__weakref__", "process", "runner")
+
+    def __init__(self) -> None:
+        import asyncio
+        from weakref import finalize
+
+        self.runner = asyncio.Runner()
+        self.process = os.getpid()
+        # With its thread, or at exit: else Python complains of a loop that nobody closed.
+        finalize(self, _close, self.runner, self.process)
+
+    def usable(self) -> bool:
+        return self.process == os.getpid() and not self.runner.get_loop().is_closed()
+
+
+class _Kept(_local):
+    """The loop of this thread: Lambda calls every handler on the same one."""
+
+    loop: _Loop | None = None
+
+
+_kept = _Kept()
+_of_the_parent: list[_Loop] = []
+"""Kept from being closed in the child of a fork, which would take the parent's selector along."""
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Tell whether a call of `function` gives a coroutine: an ``async def``, however wrapped."""
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & (COROUTINE | ITERABLE_COROUTINE))
+    import inspect
+
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - its flags are what is asked for
+    )
+
+
+def running() -> bool:
+    """Tell whether an event loop runs on this thread, without importing asyncio for it."""
+    events = sys.modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None  # noqa: SLF001 - asyncio's own name for "no error if there is none"
+
+
+def run_to_the_end(serving: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on this thread's loop, in a copy of the context.
+
+    The loop stays open for the next one, and with it the connections that clients keep on it.
+    """
+    return _runner().run(serving, context=copy_context())
+
+
+async def end_tasks() -> None:
+    """Cancel and count all other tasks of this loop, and wait for them a little."""
+    import asyncio
+
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if not left:
+        return
+    life().tasks_cancelled += len(left)
+    for task in left:
+        task.cancel()
+    ended, _ = await asyncio.wait(left, timeout=GRACE)
+    for task in ended:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not log that nobody did
+
+
+def _runner() -> Runner:
+    loop = _kept.loop
+    if loop is None or not loop.usable():
+        if loop is not None and loop.process != os.getpid():
+            _of_the_parent.append(loop)
+        loop = _kept.loop = _Loop()
+    return loop.runner
+
+
+def _close(runner: Runner, process: int) -> None:
+    if process == os.getpid():
+        runner.close()
