@@ -165,7 +165,7 @@ class Core:
         self._lock = RLock()
         self.gate.forked()
         self.flights.forked()
-        for book in self._books:
+        for book in (*self._books, *self._gone.values()):
             book.forked()
         self._count_anew()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial, update_wrapper
 
 from orc.engine.decorator import title_of
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 
 _flights = Flights()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_flights.forked)
 
 if TYPE_CHECKING:
 
@@ -136,9 +140,10 @@ def _call(
         if known is MISSING:
             known = yield Load(load, flight)
             keep(known, "share")  # a coroutine or a generator can be read once only
-            if scope.memo is not None:
+            memo = scope.memo  # read once: another thread may end the request meanwhile
+            if memo is not None:
                 # Of two who loaded at once, the first answer is everybody's.
-                known = scope.memo.setdefault(key, known)
+                known = memo.setdefault(key, known)
         if lead:
             _flights.land(flight, known)
     except Exception as error:

@@ -68,7 +68,7 @@ def handler(function: Any = None, /) -> Any:
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if running():
-                return _serve_async(function, args, kwargs)
+                return _serve_in_a_copy(function, args, kwargs)
             return run_to_the_end(_serve_async(function, args, kwargs, own_loop=True))
 
     else:
@@ -88,6 +88,15 @@ def _serve(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         return function(*args, **kwargs)
 
 
+async def _serve_in_a_copy(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    import asyncio
+
+    serving = _serve_async(function, args, kwargs)
+    return await asyncio.create_task(serving, context=copy_context())
+
+
 async def _serve_async(
     function: Callable[..., Any],
     args: tuple[Any, ...],
@@ -96,13 +105,23 @@ async def _serve_async(
     own_loop: bool = False,
 ) -> Any:
     if _same_invocation(args, kwargs):
-        return await function(*args, **kwargs)
+        return await _run_async(function, args, kwargs, own_loop=own_loop)
     with Entered(_scope_of(args, kwargs)):
-        try:
-            return await function(*args, **kwargs)
-        finally:
-            if own_loop:
-                await end_tasks()  # while the scope is open: they belong to it to their end
+        return await _run_async(function, args, kwargs, own_loop=own_loop)
+
+
+async def _run_async(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    own_loop: bool,
+) -> Any:
+    try:
+        return await function(*args, **kwargs)
+    finally:
+        if own_loop:
+            await end_tasks()  # while the scope is open: they belong to it to their end
 
 
 def _same_invocation(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -115,7 +134,7 @@ def _same_invocation(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 def _context(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Find Lambda's context object: the last argument with a request id, else the last of many."""
-    given = [*kwargs.values(), *reversed(args)]
+    given = [*reversed(kwargs.values()), *reversed(args)]
     for each in given:
         if hasattr(each, "aws_request_id"):
             return each

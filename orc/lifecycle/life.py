@@ -119,6 +119,11 @@ class Life:
 
     def mark(self) -> Mark:
         """Return the id of the environment and this process's generation in it."""
+        # Without the lock, if it is known: who asks may have a cache's lock, and whoever has this
+        # one may be waiting for that, to tell the cache of the end of a stage.
+        known = self._mark
+        if known is not None:
+            return known
         with self._lock:
             if self._mark is None:
                 platform = self.platform
@@ -177,6 +182,7 @@ class Life:
                 self._seen = self._noticed = invocation
                 self._count_one()
                 self._open -= 1  # nobody will say that it has ended
+                self._rested = self._now()  # the best that is known: else idle times would add up
 
     def _count_one(self) -> str:
         self.idle = self._since(self._rested)
@@ -265,6 +271,8 @@ class Life:
 _expecting: list[str] = []
 _lives: list[Life] = []
 _making = RLock()
+_forking = RLock()
+"""Held through a fork: what is prepared for one is not for the fork of another thread."""
 
 
 def life() -> Life:
@@ -292,18 +300,22 @@ def _restored() -> None:
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     for each in _lives:
         each.before_fork()
 
 
 def _after_fork() -> None:
-    for each in _lives:
-        each.after_fork()
+    try:
+        for each in _lives:
+            each.after_fork()
+    finally:
+        _forking.release()
 
 
 def _in_child() -> None:
-    global _making  # noqa: PLW0603 - another thread of the parent may have had it
-    _making = RLock()
+    global _forking, _making
+    _forking, _making = RLock(), RLock()  # other threads of the parent may have had them
     for each in _lives:
         each.forked()
 

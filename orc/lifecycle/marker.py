@@ -109,7 +109,7 @@ def _write(path: str, lines: list[str]) -> None:
         with open(beside, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
         os.replace(beside, path)  # whole or not at all: a kill may come at any moment
-    except OSError:
+    except (OSError, ValueError):  # the latter for names that are no text
         pass
 
 

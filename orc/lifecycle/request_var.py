@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orc.errors import NotSetError
+from orc.errors import NotSetError, ScopeClosedError
 from orc.lifecycle.scope import current_request, values_for_writing
 from orc.model.entry import MISSING
 
@@ -54,7 +54,10 @@ class RequestVar(Generic[T]):
         request.
         """
         scope = current_request()
-        value = MISSING if scope.values is None else scope.values.get(self, MISSING)
+        values = scope.values
+        if values is None:  # since the line before, by another thread
+            raise ScopeClosedError(f"request {scope.id} ended while {self.name!r} was asked for")
+        value = values.get(self, MISSING)
         if value is not MISSING:
             return value
         if default is not MISSING:

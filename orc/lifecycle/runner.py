@@ -11,7 +11,7 @@ from orc.lifecycle.life import life
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Runner
+    from asyncio import Runner, Task
     from collections.abc import Coroutine
     from typing import Any
 
@@ -75,7 +75,13 @@ def run_to_the_end(serving: Coroutine[Any, Any, Any]) -> Any:
 
     The loop stays open for the next one, and with it the connections that clients keep on it.
     """
-    return _runner().run(serving, context=copy_context())
+    try:
+        return _runner().run(serving, context=copy_context())
+    finally:
+        if getattr(serving, "cr_frame", None) is not None:
+            # Something was raised outside all tasks, as a signal's handler does: the request ends
+            # now, and with it its loop, on which it would go on in the next one's time.
+            _kept.loop = None
 
 
 async def end_tasks() -> None:
@@ -83,9 +89,15 @@ async def end_tasks() -> None:
     import asyncio
 
     left = asyncio.all_tasks() - {asyncio.current_task()}
+    life().tasks_cancelled += len(left)
+    await _cancel(left)
+
+
+async def _cancel(left: set[Task[Any]]) -> None:
+    import asyncio
+
     if not left:
         return
-    life().tasks_cancelled += len(left)
     for task in left:
         task.cancel()
     ended, _ = await asyncio.wait(left, timeout=GRACE)
@@ -98,11 +110,31 @@ def _runner() -> Runner:
     loop = _kept.loop
     if loop is None or not loop.usable():
         if loop is not None and loop.process != os.getpid():
-            _of_the_parent.append(loop)
+            _disown(loop)
         loop = _kept.loop = _Loop()
     return loop.runner
 
 
+def _disown(loop: _Loop) -> None:
+    """Keep a loop of the parent's from being closed in this child, be it at exit."""
+    _of_the_parent.append(loop)
+    events: Any = loop.runner.get_loop()
+    if hasattr(events, "_selector"):
+        # To close a loop takes its pipe out of the selector, and the kernel's half of that is the
+        # parent's too: no thread could wake the parent's loop any more.
+        events._selector = type(events._selector)()  # noqa: SLF001 - no public name for it
+
+
 def _close(runner: Runner, process: int) -> None:
-    if process == os.getpid():
+    if process != os.getpid():
+        return
+    loop = runner.get_loop()
+    if loop.is_closed():
+        return
+    import asyncio
+
+    loop.run_until_complete(_cancel(asyncio.all_tasks(loop)))
+    if asyncio.all_tasks(loop):
+        loop.close()  # the runner would wait for ever for a task that ignores its cancellation
+    else:
         runner.close()

@@ -127,17 +127,19 @@ class RequestScope:
     def close(self) -> None:
         """End: run what was put off until now, then let go of all that the request held.
 
-        Does nothing the second time; raises nothing.
+        Does nothing the second time; raises nothing but what is no ``Exception``.
         """
         if self.closed:
             return
-        for hook in _ending:
-            _safely(hook, self)
-        while self._closers:
-            _safely(self._closers.pop())
-        # A thread that is writing just now has the old dict, which nobody reads any more.
-        self.values = self.memo = None
-        life().request_ends()
+        try:
+            for hook in _ending:
+                _safely(hook, self)
+            while self._closers:
+                _safely(self._closers.pop())
+        finally:  # a closer may be interrupted, or raise what is not for ORC to catch
+            # A thread that is writing just now has the old dict, which nobody reads any more.
+            self.values = self.memo = self.context = None
+            life().request_ends()
 
     def left_over(self) -> bool:
         """Tell whether the runtime is at another invocation by now: nobody closed this one."""
@@ -275,7 +277,11 @@ def _enter(scope: RequestScope, *, owner: bool) -> _Frame:
     frame = _Frame(scope, before, owner=owner)
     _frame.set(frame)
     if owner:
-        scope.open()
+        try:
+            scope.open()
+        except BaseException:  # an interrupt: no `with` block begins, so none will end
+            _leave(frame)
+            raise
     return frame
 
 
@@ -307,17 +313,17 @@ class Entered:
 class Carried:
     """Puts a scope that is open elsewhere into another context for a ``with`` block."""
 
-    __slots__ = ("_before", "_scope")
+    __slots__ = ("_frame", "_scope")
 
     def __init__(self, scope: RequestScope) -> None:
         self._scope = scope
 
     def __enter__(self) -> None:
-        self._before = _frame.get()
-        _frame.set(_Frame(self._scope, self._before, owner=False))
+        self._frame = _Frame(self._scope, _frame.get(), owner=False)
+        _frame.set(self._frame)
 
     def __exit__(self, *exc: object) -> None:
-        _frame.set(self._before)
+        _leave(self._frame)
 
 
 # -- hooks ----------------------------------------------------------------------------------------

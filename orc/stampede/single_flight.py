@@ -380,5 +380,7 @@ class Boarding:
         _inside.set(self._flight)
 
     def __exit__(self, *exc: object) -> None:
-        # Not ``reset(token)``: a coroutine that is closed may end in another context.
-        _inside.set(self._before)
+        # Not ``reset(token)``: a coroutine that is closed may end in another context, which is
+        # left as it is.
+        if _inside.get() is self._flight:
+            _inside.set(self._before)

@@ -20,7 +20,13 @@ from orc.tiers.copies import GRAIN, NEVER, NO_RETRY, Copy
 from orc.tiers.eviction import DEAD
 from orc.tiers.eviction import policy as policy_of
 from orc.tiers.footprints import EVICTED, EXPIRED, INVALIDATED, Footprints
-from orc.tiers.sizes import weigh
+from orc.tiers.sizes import (
+    ENTRY_BYTES,
+    SPACE_BYTES,
+    TAG_BYTES,
+    TAGGED_BYTES,
+    weigh,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,20 +60,8 @@ MOST_TRACED = 10 * 1024**3
 LARGEST_VALUE = 0.1
 """The share of the budget that one entry may take."""
 
-ENTRY_BYTES = 304
-"""What an entry costs beside its key and value: its copy and its places in index and queue.
-
-Measured, as the process grows, in a full memory that evicts: 265 while it fills up, and up to 340
-where most entries are deleted and come back."""
-
-TAGGED_BYTES = 80
-"""What it costs more to have tags, and as much again for each of them."""
-
-TAG_BYTES = 448
-"""What a tag costs while any entry has it."""
-
-SPACE_BYTES = 512
-"""What a space costs while it holds anything."""
+LEAST_BYTES = 4096
+"""The smallest budget: less would hold the tier's own records, and no entry."""
 
 
 class Space:
@@ -148,7 +142,8 @@ class Memory:
     ``"s3fifo"`` or a class of cachetools. An entry larger than ``max_value_bytes``, a tenth of
     ``max_bytes`` unless given, is not stored, and counted as ``oversize``.
 
-    Safe for any number of threads. Raises ``ConfigError`` for a size that is not a positive int.
+    Safe for any number of threads. Raises ``ConfigError`` for a size that is not a positive int,
+    and for a ``max_bytes`` below 4096, in which no entry would have room.
     """
 
     def __init__(
@@ -166,6 +161,8 @@ class Memory:
         ):
             if size is not None and (type(size) is not int or size < 1):
                 raise ConfigError(f"Memory({name}={size!r}): give a positive int, or leave it out")
+        if max_bytes is not None and max_bytes < LEAST_BYTES:
+            raise ConfigError(f"Memory(max_bytes={max_bytes}): give at least {LEAST_BYTES} bytes")
         self.max_items = max_items
         self._max_bytes = max_bytes
         self._max_value_bytes = max_value_bytes

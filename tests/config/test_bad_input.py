@@ -412,3 +412,22 @@ def test_every_error_is_an_orc_error_and_a_built_in_one() -> None:
     }.items():
         assert issubclass(error, OrcError)
         assert issubclass(error, built_in)
+
+
+@pytest.mark.parametrize("size", [1, 1_000, 4_095])
+def test_a_budget_in_which_nothing_has_room_is_refused(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than 4096 bytes would be the tier's own records, and no entry: not silently so."""
+    with pytest.raises(ConfigError, match="at least 4096"):
+        orc.Memory(max_bytes=size)
+    monkeypatch.setenv("ORC_MEMORY_MAX_BYTES", str(size))
+    with pytest.raises(ConfigError, match="at least 4096"):
+        orc.Cache()
+
+
+def test_the_smallest_budget_holds_an_entry() -> None:
+    """A budget that is allowed is of use."""
+    cache = orc.Cache(tiers=[orc.Memory(max_bytes=4_096)])
+    cache.set("a", 1)
+    assert cache.get("a") == 1

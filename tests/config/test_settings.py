@@ -37,7 +37,7 @@ ALLOWED = [
     ("ORC_STRICT", "Off", "strict", False),
     ("ORC_DISABLED", "TRUE", "disabled", True),
     ("ORC_DISABLED", "", "disabled", False),
-    ("ORC_MEMORY_MAX_BYTES", "1000", "memory_max_bytes", 1000),
+    ("ORC_MEMORY_MAX_BYTES", "5000", "memory_max_bytes", 5000),
     ("ORC_MEMORY_MAX_BYTES", "64mb", "memory_max_bytes", 64 * MEGABYTE),
     ("ORC_MEMORY_MAX_BYTES", "5%", "memory_max_bytes", "5%"),
     ("ORC_MEMORY_MAX_ITEMS", "100", "memory_max_items", 100),

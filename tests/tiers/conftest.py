@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from orc.tiers.copies import GRAIN
-from orc.tiers.memory import SPACE_BYTES, TAG_BYTES
+from orc.tiers.sizes import SPACE_BYTES, TAG_BYTES
 
 
 class LruModel:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import orc
-from orc.tiers.memory import DEFAULT_MAX_BYTES, ENTRY_BYTES
+from orc.tiers.memory import DEFAULT_MAX_BYTES
+from orc.tiers.sizes import ENTRY_BYTES
 
 BUDGET = 4_000_000
 NOISE = 64 * 1024
@@ -142,7 +143,7 @@ STEPS = st.lists(
 
 
 @given(
-    max_bytes=st.integers(4_000, 20_000),
+    max_bytes=st.integers(4_096, 20_000),
     max_items=st.none() | st.integers(1, 8),
     policy=st.sampled_from(["lru", "s3fifo", cachetools.LFUCache]),
     steps=STEPS,
