@@ -2,8 +2,9 @@
 
 The report is that of `pyright --ignoreexternal --verifytypes orc --outputjson`.
 
-Public are the names of `orc.__all__`, and all of `orc.errors` and `orc.testing`. To pyright every
-module without an underscore is public; here the folders inside are private by statement.
+Public are the names of `orc.__all__` and `orc.fleet.__all__`, and all of `orc.errors` and
+`orc.testing`. To pyright every module without an underscore is public; here the folders inside are
+private by statement.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import orc
 def public_prefixes() -> set[str]:
     """Return the full names under which the public names are defined."""
     prefixes = {"orc.errors", "orc.testing"}
-    for name in orc.__all__:
-        thing = getattr(orc, name)
+    things = {name: getattr(orc, name) for name in orc.__all__ if name != "fleet"}
+    things |= {f"fleet.{name}": getattr(orc.fleet, name) for name in orc.fleet.__all__}
+    for name, thing in things.items():
         module, qualified = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
         prefixes.add(f"{module}.{qualified}" if module and qualified else f"orc.{name}")
         # What a public class inherits is public, too.

@@ -22,6 +22,7 @@ from benchmarks import (
     misses,
     mutable,
     peers,
+    requests,
     size,
     threads,
 )
@@ -29,7 +30,7 @@ from benchmarks.bars import BARS
 from benchmarks.harness import progress, spread
 from benchmarks.machine import fingerprint
 
-MODULES = (hits, mutable, arguments, misses, explicit, threads, imports, size, memory)
+MODULES = (hits, mutable, arguments, misses, explicit, threads, requests, imports, size, memory)
 
 
 class Effort:

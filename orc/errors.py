@@ -13,6 +13,7 @@
     │   ├── NoRequestError                  no request is open here
     │   └── ScopeClosedError                the request that this code belongs to has ended
     ├── NotSetError         (LookupError)   a RequestVar has no value in this request
+    ├── ThrottledError      (RuntimeError)  every container of a fleet is busy, and no more may be
     └── SourceUnavailable                   yours to raise: "the origin cannot be reached"
 
     OrcWarning              (UserWarning)   said once for each cause
@@ -34,6 +35,7 @@ __all__ = (
     "ScopeClosedError",
     "ScopeError",
     "SourceUnavailable",
+    "ThrottledError",
     "UncacheableError",
     "UncopyableError",
     "UnkeyableError",
@@ -93,6 +95,10 @@ class SourceUnavailable(OrcError):
 
     It is in ``stale_on`` by default, with ``OSError``: a stale value may be served in its place.
     """
+
+
+class ThrottledError(OrcError, RuntimeError):
+    """Every container of a fleet is busy, and no other may be started: Lambda's 429."""
 
 
 class OrcWarning(UserWarning):

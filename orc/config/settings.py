@@ -14,6 +14,7 @@ from orc.config.environment import (
 )
 from orc.errors import ConfigError
 from orc.lifecycle.environment import read
+from orc.lifecycle.platforms import Platform
 from orc.model.freshness import seconds, ttl_seconds
 
 TYPE_CHECKING = False
@@ -322,7 +323,9 @@ class Settings:
         if self._values["namespace"] is None:
             self._values["namespace"] = variables.get(FUNCTION_NAME, "")
         megabytes = variables.get(FUNCTION_MEGABYTES, "")
-        self.function_bytes = int(megabytes) * MEGABYTE if megabytes.isdigit() else ELSEWHERE_BYTES
+        whole = int(megabytes) * MEGABYTE if megabytes.isdigit() else ELSEWHERE_BYTES
+        self.function_bytes = whole // Platform(variables).workers
+        """Bytes that this process may think of as its own: its environment's, by its workers."""
 
     def __getitem__(self, name: str) -> object:
         return self._values[name]

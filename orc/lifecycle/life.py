@@ -129,7 +129,10 @@ class Life:
                 platform = self.platform
                 if platform.resets:
                     directory = temporary_directory(self._variables)
-                    self._mark = leave(platform.instance, str(platform.init_type), directory)
+                    address = self._variables.get("AWS_LAMBDA_RUNTIME_API", "")
+                    self._mark = leave(
+                        platform.instance, str(platform.init_type), directory, address
+                    )
                 else:
                     drawn = token().hex() if platform.init_type == SNAP_START else None
                     self._mark = Mark(platform.instance or drawn, 1)

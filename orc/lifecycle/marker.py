@@ -33,18 +33,20 @@ class Mark:
         self.generation = generation
 
 
-def leave(instance: str | None, init_type: str, directory: str) -> Mark:
+def leave(instance: str | None, init_type: str, directory: str, address: str = "") -> Mark:
     """Read the marker of this environment, if it has one, and leave that of this process.
 
     `instance` is the platform's name of the environment. Where it has none, the process that
-    started this one stands for it, since an emulator outlives the runtimes that it resets. Raises
-    nothing: where no marker can be kept, every process is the first of its environment.
+    started this one, and the `address` of its Runtime API, stand for it, since an emulator outlives
+    the runtimes that it resets. Raises nothing: where no marker can be kept, every process is the
+    first of its environment.
     """
     mine = _stat(os.getpid())
     name = instance
     if name is None and mine is not None:
         parent = _stat(int(mine[PARENT]))
-        name = None if parent is None else f"child of {mine[PARENT]} {parent[START_TIME]}"
+        if parent is not None:
+            name = f"child of {mine[PARENT]} {parent[START_TIME]} {address}"
     folder = _private_folder(directory)
     if name is None or folder is None:
         return Mark(instance, 1)

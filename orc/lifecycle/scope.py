@@ -68,7 +68,7 @@ class RequestScope:
         """The request's id: Lambda's, or the one given, or one drawn for it."""
         self.tenant: str | None = tenant
         """For whom the request is served, if that is known."""
-        self._clock = clock
+        self._clock: ClockLike = clock
         self._ends: tuple[float, float] | None = None
         if deadline is not None:
             left = deadline - clock.wall()
@@ -77,7 +77,7 @@ class RequestScope:
         """The object by which a handler knows that it is inside another one's request."""
         self.state: str = ""
         """The state in which it found the container: ``cold``, ``warm``, ..."""
-        self.invocation = runtime_invocation()
+        self.invocation: str | None = runtime_invocation()
         """What the runtime was at when the scope was opened."""
         self.values: dict[object, Any] | None = {}
         """What request variables hold; none once the request has ended."""

@@ -192,6 +192,14 @@ def test_memory_is_a_tenth_of_the_function(
     assert orc.Cache(tiers=[orc.Memory(max_bytes=5_000)])._core.memory.max_bytes == 5_000
 
 
+def test_workers_of_one_environment_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Managed Instance four processes have a quarter of the function's memory each."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")
+    monkeypatch.setenv("AWS_LAMBDA_MAX_CONCURRENCY", "4")
+    assert orc.Cache()._core.memory.max_bytes == 2048 * MEGABYTE // 4 // 10
+
+
 def test_the_shared_memory_follows_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Budget, bound, largest value and policy of the memory that caches share."""
     monkeypatch.setenv("ORC_MEMORY_MAX_BYTES", "25%")

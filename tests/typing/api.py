@@ -258,3 +258,71 @@ assert_type(clock.wall(), float)
 
 caught: type[OrcError] = ConfigError
 also: type[ValueError] = orc.errors.ConfigError
+
+
+# -- requests and containers ----------------------------------------------------------------------
+
+
+class Card:
+    number: str
+
+
+card = orc.RequestVar[Card]("card")
+count = orc.RequestVar[int]("count", default=0)
+
+
+@orc.handler
+def bare_handler(event: dict[str, str], context: object) -> list[int]:
+    card.set(Card())
+    card.set("4111")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(card.get(), Card)
+    assert_type(card.get(None), Card | None)
+    assert_type(count.get(), int)
+    assert_type(orc.current_request().remaining(), float | None)
+    assert_type(orc.current_request().tenant, str | None)
+    return [1]
+
+
+@orc.handler()
+def called_handler(event: dict[str, str], context: object) -> list[int]:
+    return [1]
+
+
+@orc.handler
+async def async_handler(event: dict[str, str], context: object) -> list[int]:
+    return [1]
+
+
+assert_type(bare_handler({}, None), list[int])
+assert_type(called_handler({}, None), list[int])
+assert_type(async_handler({}, None), list[int])  # Lambda calls it without await
+bare_handler(1, None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@orc.request_cached
+def memo(user: str) -> dict[str, int]:
+    return {}
+
+
+@orc.request_cached()
+async def async_memo(user: str) -> dict[str, int]:
+    return {}
+
+
+def work(item: int) -> str:
+    return str(item)
+
+
+async def requests() -> None:
+    with orc.request_scope(id="1", tenant="blue", deadline=2e9) as request:
+        assert_type(request, orc.RequestScope)
+        assert_type(memo("ada"), dict[str, int])
+        assert_type(await async_memo("ada"), dict[str, int])
+        assert_type(orc.carry(work)(1), str)
+    async with orc.request_scope() as request:
+        assert_type(request.id, str)
+
+
+assert_type(orc.container(), orc.Container)
+assert_type(orc.container().caller_waited, bool | None)
+assert_type(cache.stats().states["cold"].loads, int)

@@ -1,0 +1,45 @@
+"""What the containers of a fleet share, and how their clocks are moved."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from orc.fleet import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orc.fleet.processes import Guardian
+    from orc.fleet.settings import Settings
+    from orc.fleet.template import Template
+
+NANOSECOND = 1_000_000_000
+
+
+class Host:
+    """What the containers of a fleet share."""
+
+    __slots__ = ("changed", "clock", "guardian", "settings", "starts", "template")
+
+    def __init__(
+        self,
+        settings: Settings,
+        guardian: Guardian,
+        template: Template | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self.guardian = guardian
+        self.template = template
+        self.changed = changed
+        self.clock = (0, 0)  # offsets, in nanoseconds, of a container that is started now
+        self.starts = asyncio.Semaphore(rules.STARTS_AT_ONCE)
+
+
+def shifted(offsets: tuple[int, int], wall: float, monotonic: float) -> tuple[int, int]:
+    """Return the offsets, in nanoseconds, moved on by so many seconds."""
+    return (
+        offsets[0] + round(wall * NANOSECOND),
+        offsets[1] + round(monotonic * NANOSECOND),
+    )
