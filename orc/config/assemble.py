@@ -9,6 +9,7 @@ from orc.engine.core import Core
 from orc.engine.terms import Terms
 from orc.errors import ConfigError, SourceUnavailable
 from orc.lifecycle.clock import SYSTEM
+from orc.lifecycle.life import after_fork_in_child
 from orc.model.entry import MISSING
 from orc.tiers.memory import Memory
 
@@ -24,6 +25,14 @@ STALE_ON = (OSError, SourceUnavailable)
 
 _lock = RLock()
 _shared: list[Memory] = []
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have had it
+    _lock = RLock()
+
+
+after_fork_in_child(_renew_lock)
 
 
 def shared_memory(settings: Settings) -> Memory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _thread import RLock
 
 from orc.config.cache import Cache
+from orc.lifecycle.life import after_fork_in_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 _lock = RLock()
 _made: list[Cache] = []
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have had it
+    _lock = RLock()
+
+
+after_fork_in_child(_renew_lock)
 
 
 def default_cache() -> Cache:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial, update_wrapper
 
 from orc.engine.decorator import title_of
@@ -11,6 +10,7 @@ from orc.engine.operations import Join, Load, Wait
 from orc.engine.wrapper import Parameters, compile_wrapper
 from orc.errors import ConfigError, UnkeyableError
 from orc.isolation.copying import keep
+from orc.lifecycle.life import after_fork_in_child
 from orc.lifecycle.scope import current_scope
 from orc.model.entry import MISSING
 from orc.model.key import local
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
 _flights = Flights()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_flights.forked)
+after_fork_in_child(_flights.forked)
 
 if TYPE_CHECKING:
 

@@ -61,7 +61,7 @@ def handler(function: Any = None, /) -> Any:
         return handler
     if not callable(function):
         raise ConfigError(f"handler({function!r}): decorate a function")
-    if hasattr(function, MARK):
+    if getattr(function, MARK, None) is function:  # not so in a wrapper that has copied it
         return function
     life().expect_requests()
     if is_coroutine_function(function):
@@ -79,7 +79,7 @@ def handler(function: Any = None, /) -> Any:
             return copy_context().run(_serve, function, args, kwargs)
 
     update_wrapper(wrapper, function)
-    setattr(wrapper, MARK, True)
+    setattr(wrapper, MARK, wrapper)
     return wrapper
 
 
@@ -133,7 +133,7 @@ def _same_invocation(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _context(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Find Lambda's context object: the last argument with a request id, else the last of many."""
+    """Find the context object: the last argument with a request id, else the last of many."""
     given = [*reversed(kwargs.values()), *reversed(args)]
     for each in given:
         if hasattr(each, "aws_request_id"):

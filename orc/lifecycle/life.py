@@ -19,7 +19,7 @@ from orc.lifecycle.platforms import MANAGED, PROVISIONED, SNAP_START, Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     from orc.model.ports import ClockLike
@@ -75,7 +75,22 @@ class Life:
         """The last invocation of the runtime that was counted."""
         self._noticed: str | None = None
         """That one, if no request was opened for it."""
-        self._open = 0
+        self.start = self._tentative_start()
+        self._warm = False
+        self._begin()
+        if self.platform.init_type == SNAP_START:
+            self.expect_restore()
+
+    def _begin(self, requests: int = 0) -> None:
+        """Begin as a process of its own, in which so many requests are open."""
+        self.process_id = f"{os.getpid()}-{token().hex()}"
+        self.born = self._now()
+        self.invocations = self._open = requests
+        self.frozen = 0.0
+        """Seconds between requests in all, where the platform freezes the process then."""
+        self.idle = 0.0
+        """Seconds between the last two requests, or from the start to the first."""
+        self._rested = self.born
         self.late_writes = 0
         """Writes into a request that had ended, which were dropped."""
         self.leftovers = 0
@@ -83,19 +98,6 @@ class Life:
         self.tasks_cancelled = 0
         """Tasks that an ``async def`` handler left running when it returned."""
         self.hook_errors = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self.process_id = f"{os.getpid()}-{token().hex()}"
-        self.born = self._now()
-        self.start = self._tentative_start()
-        self.invocations = 0
-        self.frozen = 0.0
-        """Seconds between requests in all, where the platform freezes the process then."""
-        self.idle = 0.0
-        """Seconds between the last two requests, or from the start to the first."""
-        self._rested = self.born
-        self._warm = False
 
     def _tentative_start(self) -> str:
         kind = self.platform.init_type
@@ -151,9 +153,7 @@ class Life:
 
     def expect_requests(self) -> None:
         """Do during init what each process does once: Lambda gives init more of a processor."""
-        if self.platform.init_type == SNAP_START:
-            self.expect_restore()
-        elif self.platform.resets:
+        if self.platform.resets:
             self.mark()
 
     # -- requests ---------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Life:
             noticed, self._noticed = self._noticed, None
             if noticed is not None and noticed == self._seen:
                 self._open += 1
-                return WARM if self.invocations > 1 else self.known_start()
+                return self.state
             return self._count_one()
 
     def request_ends(self) -> None:
@@ -193,7 +193,7 @@ class Life:
             self.frozen += self.idle
         self.invocations += 1
         self._open += 1
-        if self.invocations > 1:
+        if self._warm or self.invocations > 1:
             self._turn_warm()
             return WARM
         start = self.known_start()
@@ -215,8 +215,6 @@ class Life:
         with self._lock:
             self._dwellers = [each for each in self._dwellers if each() is not None]
             self._dwellers.append(ref(dweller))
-        if self.platform.init_type == SNAP_START:
-            self.expect_restore()
 
     def _living(self) -> list[Dweller]:
         return [each for each in (reference() for reference in self._dwellers) if each is not None]
@@ -235,10 +233,13 @@ class Life:
         for dweller in copied:
             dweller.after_fork()
 
-    def forked(self) -> None:
-        """Go on as the child: a process of its own, in the same environment."""
+    def forked(self, requests: int) -> None:
+        """Go on as the child: a process of its own, in the same environment.
+
+        As warm as its parent, whose memory it has; inside of so many `requests`, one or none.
+        """
         self._lock = RLock()  # another thread of the parent may have held it
-        self.process_id = f"{os.getpid()}-{token().hex()}"
+        self._begin(requests)
         copied, self._copied = self._copied, []
         for dweller in copied:
             dweller.forked()
@@ -261,9 +262,8 @@ class Life:
         """
         with self._lock:
             self._begin()
-            self.start = RESTORED
+            self.start, self._warm = RESTORED, False
             self._mark = self._seen = self._noticed = None
-            self._open = 0
         for dweller in self._living():
             try:
                 dweller.restored()
@@ -274,6 +274,7 @@ class Life:
 _expecting: list[str] = []
 _lives: list[Life] = []
 _making = RLock()
+_renewed: list[Callable[[], object]] = []
 _forking = RLock()
 """Held through a fork: what is prepared for one is not for the fork of another thread."""
 
@@ -291,15 +292,28 @@ def runtime_invocation() -> str | None:
     """Return what tells the runtime's present invocation from the one before; ``None`` off Lambda.
 
     The request's id as awslambdaric has it (a private name, hence the care), else the trace's,
-    which the runtime sets for each invocation.
+    which the runtime sets for each invocation; only where a process serves one at a time.
     """
     bootstrap = sys.modules.get("awslambdaric.bootstrap")
     found = getattr(bootstrap, "_GLOBAL_AWS_REQUEST_ID", None)
-    return found if isinstance(found, str) else environment.trace_id()
+    if isinstance(found, str):
+        return found
+    return environment.trace_id() if life().platform.freezes else None
 
 
 def _restored() -> None:
     life().restored()
+
+
+def after_fork_in_child(renew: Callable[[], object]) -> None:
+    """Have `renew` called in the child of every fork, as for a lock that a thread may have had."""
+    _renewed.append(renew)
+
+
+def _request_open() -> bool:
+    """Tell whether the fork was made inside of a request, which the child goes on with."""
+    scope = sys.modules.get("orc.lifecycle.scope")
+    return scope is not None and scope.current_scope() is not None
 
 
 def _before_fork() -> None:
@@ -319,8 +333,11 @@ def _after_fork() -> None:
 def _in_child() -> None:
     global _forking, _making
     _forking, _making = RLock(), RLock()  # other threads of the parent may have had them
+    requests = int(_request_open())
     for each in _lives:
-        each.forked()
+        each.forked(requests)
+    for renew in _renewed:
+        renew()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,7 +11,7 @@ from orc.lifecycle.life import life
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Runner, Task
+    from asyncio import Runner
     from collections.abc import Coroutine
     from typing import Any
 
@@ -89,15 +89,9 @@ async def end_tasks() -> None:
     import asyncio
 
     left = asyncio.all_tasks() - {asyncio.current_task()}
-    life().tasks_cancelled += len(left)
-    await _cancel(left)
-
-
-async def _cancel(left: set[Task[Any]]) -> None:
-    import asyncio
-
     if not left:
         return
+    life().tasks_cancelled += len(left)
     for task in left:
         task.cancel()
     ended, _ = await asyncio.wait(left, timeout=GRACE)
@@ -133,7 +127,16 @@ def _close(runner: Runner, process: int) -> None:
         return
     import asyncio
 
-    loop.run_until_complete(_cancel(asyncio.all_tasks(loop)))
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        stop = loop.call_later(GRACE, loop.stop)
+        try:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        except RuntimeError:
+            pass  # stopped
+        stop.cancel()
     if asyncio.all_tasks(loop):
         loop.close()  # the runner would wait for ever for a task that ignores its cancellation
     else:

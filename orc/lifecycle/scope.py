@@ -47,6 +47,7 @@ class RequestScope:
     __slots__ = (
         "_clock",
         "_closers",
+        "_counted",
         "_ends",
         "context",
         "id",
@@ -75,6 +76,7 @@ class RequestScope:
             self._ends = (deadline, clock.monotonic() + left)
         self.context: object = None
         """The object by which a handler knows that it is inside another one's request."""
+        self._counted: bool = False
         self.state: str = ""
         """The state in which it found the container: ``cold``, ``warm``, ..."""
         self.invocation: str | None = runtime_invocation()
@@ -118,9 +120,13 @@ class RequestScope:
             raise ScopeClosedError(f"on_close: request {self.id} has ended")
         self._closers.append(closer)
 
-    def open(self) -> None:
-        """Begin: count the request, and run the hooks of the start."""
-        self.state = life().request_begins()
+    def open(self, outer: RequestScope | None) -> None:
+        """Begin: count the request, unless it is part of another, and run the hooks of the start.
+
+        So the records of a batch, each in a scope of its own, are one invocation.
+        """
+        self._counted = outer is None
+        self.state = life().request_begins() if outer is None else outer.state
         for hook in _started:
             _safely(hook, self)
 
@@ -139,7 +145,8 @@ class RequestScope:
         finally:  # a closer may be interrupted, or raise what is not for ORC to catch
             # A thread that is writing just now has the old dict, which nobody reads any more.
             self.values = self.memo = self.context = None
-            life().request_ends()
+            if self._counted:
+                life().request_ends()
 
     def left_over(self) -> bool:
         """Tell whether the runtime is at another invocation by now: nobody closed this one."""
@@ -206,8 +213,8 @@ class request_scope:  # noqa: N801 - used like a function: ``with orc.request_sc
 
     `id` names the request, and `tenant` for whom it is: take it from a *verified* claim, never from
     a raw header. `deadline` is Unix time in seconds. Inside another request a scope without an `id`
-    joins it (unless it names another `tenant`), so that library code may open one to be sure, and
-    nothing is closed too early. ``with`` gives the :class:`RequestScope`.
+    joins it (unless it names another `tenant`), and its deadline stays: library code may open one
+    to be sure, and nothing is closed too early. ``with`` gives the :class:`RequestScope`.
 
     Call it from any thread or task. Raises ``ConfigError`` for arguments that are not allowed, and
     ``ScopeError`` if one object is entered again before it was left.
@@ -277,8 +284,9 @@ def _enter(scope: RequestScope, *, owner: bool) -> _Frame:
     frame = _Frame(scope, before, owner=owner)
     _frame.set(frame)
     if owner:
+        outer = None if before is None or before.scope.closed else before.scope
         try:
-            scope.open()
+            scope.open(outer)
         except BaseException:  # an interrupt: no `with` block begins, so none will end
             _leave(frame)
             raise

@@ -8,8 +8,8 @@ import pytest
 
 import orc
 from orc.config.environment import masked
-from orc.lifecycle.environment import read
 from orc.errors import OrcWarning
+from orc.lifecycle.environment import read
 
 
 def test_only_our_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""``orc demo``: three stories, told by real Lambda runtimes in a local fleet."""
