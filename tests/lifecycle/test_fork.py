@@ -61,6 +61,8 @@ def child():
     here = orc.container()
     assert here.process_id != mine.process_id and here.process_id.startswith(f"{os.getpid()}-")
     assert (here.environment_id, here.generation) == (mine.environment_id, mine.generation)
+    assert (here.invocations, here.late_writes, here.state) == (0, 0, "warm")
+    assert here.age < mine.age
     assert cache.stats().requests == cache.stats().loads == 0
     assert cache.stats().functions == {}
     assert find(1) == [1] and cache.get("k") == "v"

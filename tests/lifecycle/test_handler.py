@@ -141,6 +141,7 @@ def test_another_decorator_may_stand_between_two(wraps, context) -> None:
 
     def between(function):
         def wrapper(event, context):
+            request()  # what stands between them belongs to the request, too
             return function({"wrapped": event}, context)
 
         return functools.wraps(function)(wrapper) if wraps else wrapper

@@ -81,6 +81,7 @@ def test_a_copy_has_new_ids_and_counts(live, restore, clock) -> None:
     """All copies of one snapshot would be alike else."""
     live(SNAP)
     orc.handler(lambda event, context: None)(1, None)
+    life().late_writes = life().tasks_cancelled = 3
     before = orc.container()
     seen = []
     for _ in range(3):
@@ -93,6 +94,16 @@ def test_a_copy_has_new_ids_and_counts(live, restore, clock) -> None:
     assert {(each.invocations, each.age, each.frozen, each.generation) for each in seen} == {
         (0, 0, 0, 1)
     }
+    assert {(each.late_writes, each.tasks_cancelled) for each in seen} == {(0, 0)}
+
+
+def test_a_function_that_only_asks_is_told_of_the_restore(live, restore) -> None:
+    """Without a handler or a cache, the hook is registered all the same."""
+    live(SNAP)
+    before = orc.container()
+    restore()
+    assert (before.state, orc.container().state) == ("snapshot", "restored")
+    assert before.process_id != orc.container().process_id
 
 
 def test_memory_is_dropped(live, restore, clock) -> None:
