@@ -13,7 +13,9 @@ from orc.lifecycle.environment import read
 
 
 def test_only_our_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that begin with ORC_, and what Lambda says of its function."""
+    """Those that begin with ORC_, and what a platform says of the process."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ORC_TTL", "5")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
