@@ -5,6 +5,7 @@ from __future__ import annotations
 from orc.lifecycle.life import life
 from orc.lifecycle.platforms import LAMBDA, MANAGED
 from orc.lifecycle.scope import current_scope
+from orc.model.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _FIELDS = (
 )
 
 
-class Container:
+class Container(Frozen):
     """What is known of the execution environment and this process, at one moment. Immutable.
 
     Times are seconds. What a platform does not tell is ``None``; nothing is guessed.
@@ -90,16 +91,6 @@ class Container:
     """Tasks that ``async def`` handlers left behind; they were cancelled."""
     hook_errors: int
     """Errors of what runs at the begin and end of requests; none reached a handler."""
-
-    def __init__(self, **values: object) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"what is known of a container does not change: {name} cannot be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"what is known of a container does not change: {name} cannot be set")
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields, ready for JSON."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from orc.model.frozen import Frozen
 from orc.stats.totals import SUMS
 
 TYPE_CHECKING = False
@@ -29,38 +30,10 @@ if TYPE_CHECKING:
             """Bytes of the budget."""
 
 
-class TierReport:
+class TierReport(Frozen):
     """What one tier answered. `entries` and `bytes` are those of now, not of this cache alone."""
 
     __slots__ = ("bytes", "entries", "errors", "hits", "max_bytes", "misses", "name")
-
-    def __init__(  # noqa: PLR0913, PLR0917 - a record
-        self,
-        name: str,
-        hits: int,
-        misses: int,
-        errors: int = 0,
-        entries: int | None = None,
-        bytes: int | None = None,  # noqa: A002 - the word for it
-        max_bytes: int | None = None,
-    ) -> None:
-        put = object.__setattr__
-        put(self, "name", name)
-        put(self, "hits", hits)
-        put(self, "misses", misses)
-        put(self, "errors", errors)
-        put(self, "entries", entries)
-        put(self, "bytes", bytes)
-        put(self, "max_bytes", max_bytes)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a report does not change: {name} cannot be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a report does not change: {name} cannot be deleted")
-
-    def __repr__(self) -> str:
-        return f"<TierReport {self.name}: {self.hits} hits, {self.misses} misses>"
 
     name: str
     hits: int
@@ -70,6 +43,13 @@ class TierReport:
     bytes: int | None
     max_bytes: int | None
 
+    def __init__(self, name: str, hits: int, misses: int, errors: int = 0, **now: object) -> None:
+        of_now: dict[str, object] = {"entries": None, "bytes": None, "max_bytes": None}
+        super().__init__(name=name, hits=hits, misses=misses, errors=errors, **(of_now | now))
+
+    def __repr__(self) -> str:
+        return f"<TierReport {self.name}: {self.hits} hits, {self.misses} misses>"
+
     @property
     def ratio(self) -> float:
         """Hits for each look-up, 0 to 1; 0 where nothing was looked up."""
@@ -77,7 +57,7 @@ class TierReport:
         return self.hits / asked if asked else 0.0
 
 
-class Report:
+class Report(Frozen):
     """What a cache did since it was made; ``print()`` it.
 
     Every request is one of: a hit, `stale`, `shared`, a load, or nothing found. Numbers are counts;
@@ -104,16 +84,6 @@ class Report:
     evicted: int
     expired: int
     invalidated: int
-
-    def __init__(self, **values: object) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a report does not change: {name} cannot be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a report does not change: {name} cannot be deleted")
 
     @property
     def hits(self) -> int:
@@ -155,10 +125,9 @@ def _of(sums: Totals, memory: Holding, states: Mapping[str, Report]) -> Report:
             "memory",
             sums.hits,
             sum(sums.causes.values()),
-            0,
-            memory.items,
-            memory.used_bytes,
-            memory.max_bytes,
+            entries=memory.items,
+            bytes=memory.used_bytes,
+            max_bytes=memory.max_bytes,
         ),
         *(TierReport(name, *row) for name, row in sums.tiers.items()),
     ]
