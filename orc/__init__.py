@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from time import monotonic as _monotonic
+from time import time as _time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc import errors as errors
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from orc.tiers.memory import Memory as Memory
 
 __version__ = "0.1.0"
+
+_imported = _time(), _monotonic()
+"""When this process began, as far as ORC can tell: read by ``orc.lifecycle.life``."""
 
 _PLACES = {
     "Cache": "orc.config.cache",

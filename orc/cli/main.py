@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
-
-import orc.cli.demo.command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, that of the process by default, and return its exit status."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # before a command has begun, and knows better
+        print("orc: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    from orc.cli.demo import command
+
     parser = argparse.ArgumentParser(
         prog="orc", description="ORC: a tiered cache for functions whose process may live on."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    orc.cli.demo.command.add(commands)
+    command.add(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run(parsed)
     return status

@@ -9,6 +9,7 @@ import sys
 from _thread import allocate_lock, get_ident
 
 from orc.engine.operations import Fetch, Join, Load, Remove, Stopped, Store, Wait
+from orc.lifecycle.scope import current_scope, scope_of_this_code
 from orc.stampede.single_flight import Boarding
 
 TYPE_CHECKING = False
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orc.engine.operations import Operation, Plan
-    from orc.stampede.single_flight import Flight, Flights
+    from orc.stampede.flight import Flight
+    from orc.stampede.single_flight import Flights
 
 LOOK_AGAIN = 0.05
-"""Seconds between two looks whether the loop of a coroutine that one waits for still runs."""
+"""Seconds between two looks whether whom one waits for is still there."""
 
 
 def running_loop() -> AbstractEventLoop | None:
@@ -79,7 +81,12 @@ def _perform(operation: Operation, flights: Flights) -> Any:
             return operation.load()
     if isinstance(operation, Join):
         return flights.join(
-            operation.key, running_loop(), get_ident(), sync=True, anew=operation.anew
+            operation.key,
+            running_loop(),
+            get_ident(),
+            sync=True,
+            anew=operation.anew,
+            owner=scope_of_this_code(),
         )
     if isinstance(operation, Wait):
         return _wait(operation.flight, flights)
@@ -99,7 +106,12 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
             return await _result(operation.load())
     if isinstance(operation, Join):
         return flights.join(
-            operation.key, running_loop(), get_ident(), sync=False, anew=operation.anew
+            operation.key,
+            running_loop(),
+            get_ident(),
+            sync=False,
+            anew=operation.anew,
+            owner=scope_of_this_code(),
         )
     if isinstance(operation, Wait):
         return await _await(operation.flight, flights)
@@ -116,16 +128,44 @@ async def _result(loaded: Any) -> Any:
     return await loaded if hasattr(type(loaded), "__await__") else loaded
 
 
+class _Patience:
+    """How long a follower waits: half of the time that its request has left, if that is known.
+
+    The other half is for loading alone.
+    """
+
+    __slots__ = ("_enough", "_scope")
+
+    def __init__(self) -> None:
+        self._scope = current_scope()
+        left = None if self._scope is None else self._scope.remaining()
+        self._enough = None if left is None else left / 2
+
+    @property
+    def endless(self) -> bool:
+        return self._enough is None
+
+    def over(self) -> bool:
+        if self._scope is None or self._enough is None:
+            return False
+        left = self._scope.remaining()
+        return left is not None and left <= self._enough
+
+
 def _wait(flight: Flight, flights: Flights) -> None:
     landed = allocate_lock()
     landed.acquire()
     if not flights.on_landing(flight, landed.release):
         return
-    # A thread's flight always ends; a coroutine's may be left behind on a loop that was stopped.
-    patience = -1.0 if flight.loop is None else LOOK_AGAIN
-    while not landed.acquire(timeout=patience):
+    patience = _Patience()
+    # A thread's flight always ends; a coroutine's may be left behind on a loop that was stopped,
+    # and a request's by that request.
+    sure = flight.loop is None and flight.owner is None and patience.endless
+    while not landed.acquire(timeout=-1.0 if sure else LOOK_AGAIN):
         if flight.stranded():
             flights.strand(flight)
+        elif patience.over():
+            return
 
 
 async def _await(flight: Flight, flights: Flights) -> None:
@@ -146,10 +186,13 @@ async def _await(flight: Flight, flights: Flights) -> None:
 
     if not flights.on_landing(flight, wake):
         return
-    if flight.loop is None or flight.loop is loop:
+    patience = _Patience()
+    if (flight.loop is None or flight.loop is loop) and flight.owner is None and patience.endless:
         await landed
         return
     while not landed.done():
         await asyncio.wait([landed], timeout=LOOK_AGAIN)
         if flight.stranded():
             flights.strand(flight)
+        elif patience.over():
+            return

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orc.model.ports import Fill, SharedTier
-    from orc.stampede.single_flight import Flight, Key
+    from orc.stampede.flight import Flight, Key
 
     Plan = Generator["Operation", Any, Any]
 
@@ -37,7 +37,7 @@ class Load(Operation):
 
 
 class Wait(Operation):
-    """Wait until a flight ends."""
+    """Wait until a flight ends, or for as long as the request of who waits can afford to."""
 
     __slots__ = ("flight",)
 

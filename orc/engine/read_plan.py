@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
     from orc.model.ports import SharedTier
-    from orc.stampede.single_flight import Flight, Turn
+    from orc.stampede.flight import Flight
+    from orc.stampede.single_flight import Turn
 
     Passed = list[tuple[SharedTier, bytes | None]]
 

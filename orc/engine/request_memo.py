@@ -14,7 +14,7 @@ from orc.lifecycle.life import after_fork_in_child
 from orc.lifecycle.scope import current_scope
 from orc.model.entry import MISSING
 from orc.model.key import local
-from orc.model.outcome import ABANDONED, ALONE, FAILED, FLYING, LEAD
+from orc.model.outcome import ALONE, FAILED, FLYING, LANDED, LEAD
 from orc.stampede.single_flight import Flights
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orc.engine.operations import Plan
     from orc.lifecycle.scope import RequestScope
-    from orc.stampede.single_flight import Flight
+    from orc.stampede.flight import Flight
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -120,8 +120,12 @@ def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
             yield Wait(flight)
             if flight.state == FAILED and flight.error is not None:
                 raise flight.error.with_traceback(flight.traceback)
-            if flight.state != ABANDONED:
+            if flight.state == LANDED:
                 return flight.result
+            if flight.state == FLYING:  # it takes too long for this request
+                _flights.part(turn)
+                load = partial(memo.call, values)
+                return (yield from _call(scope, key, load, turn.flight, lead=False))
         finally:
             _flights.leave(turn)
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
+from orc.errors import ConfigError
 from orc.fleet.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class BlockingFleet:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        if self._loop is not None:
+            raise ConfigError(
+                "the fleet is open already, as orc_fleet gives it: leave out the `with`"
+            )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="orc-fleet", daemon=True

@@ -14,7 +14,7 @@ from orc.fleet import launch, rules
 from orc.fleet.answer import Answer
 from orc.fleet.changes import Changes
 from orc.fleet.generation import Generation
-from orc.fleet.host import NANOSECOND, Host, shifted
+from orc.fleet.host import NANOSECOND, Host, check_shift, shifted
 from orc.fleet.processes import Child
 from orc.fleet.variables import ARN, VERSION
 
@@ -103,8 +103,16 @@ class Container:
         )
 
     def log(self) -> str:
-        """Return what its processes printed so far, also when it is gone."""
-        return self._log_text if self._log_text is not None else launch.read_log(self._log)
+        """Return what its processes printed so far, also when it is gone.
+
+        Under SnapStart that begins with what the template printed before the snapshot.
+        """
+        return self._log_text if self._log_text is not None else self._read_log()
+
+    def _read_log(self) -> str:
+        template = self._host.template
+        before = "" if template is None else template.log()
+        return before + launch.read_log(self._log)
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:8]} {self.state} generation={self.generation} pid={self.pid}>"
@@ -116,10 +124,12 @@ class Container:
 
         ``advance(60)`` is a minute, ``advance(wall=3600)`` an hour in which the monotonic clock
         stood still. Waiting (sleep, timeouts of locks) stays on the kernel's clock. Raises
-        ConfigError for a fleet with ``shift_clocks=False``.
+        ConfigError for a fleet with ``shift_clocks=False``, for more than a hundred years, and for
+        a monotonic clock that would go back.
         """
         if not self._settings.shift_clocks:
             raise ConfigError("advance() needs shift_clocks=True")
+        check_shift(both + wall, both + monotonic)
         self._offsets = shifted(self._offsets, both + wall, both + monotonic)
         if not self._gone:
             launch.move_clock(self._clock, self._offsets)
@@ -151,7 +161,7 @@ class Container:
 
     def _leave(self) -> None:
         if self._log_text is None:
-            self._log_text = launch.read_log(self._log)
+            self._log_text = self._read_log()
         self._gone = self._now.abandoned = True
         self._now.close()
         self._notify()
@@ -318,8 +328,12 @@ class Container:
                 await self._reset(
                     "failure" if error["errorType"] != "Sandbox.Timedout" else "timeout"
                 )
-            elif error is None:
-                self._initialised_once = True
+            self._initialised_once = self._initialised_once or error is None
+        except BaseException:  # cancelled, or a program that cannot be run
+            self._now.signal(signal.SIGKILL)
+            self._needs_init = True
+            raise
+        else:
             return error
         finally:
             self._starting = False

@@ -79,6 +79,10 @@ class ExtensionsApi:
         """Say whether every external extension is registered."""
         return self._external <= {each.name for each in self._by_id.values()}
 
+    def expects_shutdown(self, name: str) -> bool:
+        """Say whether that extension will be told of the end."""
+        return any(each.name == name and "SHUTDOWN" in each.events for each in self._by_id.values())
+
     def close_registration(self) -> None:
         """End the init phase."""
         self._open = False
@@ -130,6 +134,8 @@ class ExtensionsApi:
         if not name or not isinstance(body, dict):
             return refusal(400, "InvalidRequestFormat", "a name and a JSON object are needed")
         events = body.get("events") or []
+        if not isinstance(events, list) or not all(isinstance(each, str) for each in events):
+            return refusal(400, "InvalidRequestFormat", "events must be a list of names")
         external = name in self._external
         reply = self._refused(name, events, external=external)
         if reply is not None:

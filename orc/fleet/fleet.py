@@ -13,7 +13,7 @@ from orc.errors import ConfigError, ThrottledError
 from orc.fleet.answer import Call
 from orc.fleet.changes import Changes
 from orc.fleet.container import Container
-from orc.fleet.host import Host, shifted
+from orc.fleet.host import Host, check_shift, shifted
 from orc.fleet.processes import Guardian
 from orc.fleet.router import candidates, chosen_route
 from orc.fleet.settings import Settings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orc.fleet.router import Route
 
 _SOON = 0.05  # seconds
+_VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 
 
 class Fleet:
@@ -92,9 +93,10 @@ class Fleet:
         self._changed = Changes()
         self._host: Host | None = None
         self._containers: list[Container] = []  # the one that was used last is at the end
-        self._all: list[Container] = []
 
     async def __aenter__(self) -> Self:
+        if self._host is not None:
+            raise ConfigError("the fleet is open already")
         try:
             await self._guardian.start()
             template = None
@@ -144,6 +146,13 @@ class Fleet:
         if self._settings.tenants != (tenant is not None):
             needs = "a tenant" if self._settings.tenants else "no tenant: it has tenants=False"
             raise ConfigError(f"an invocation of this fleet needs {needs}")
+        for name, text, characters in (
+            ("tenant", tenant, _VISIBLE),
+            ("request_id", request_id, _VISIBLE - {"/", "?"}),
+        ):
+            # They travel in a header, and the second one in a path.
+            if text is not None and (not text or not characters.issuperset(text)):
+                raise ConfigError(f"{name}={text!r}: give visible ASCII, not empty")
         call = Call(
             json.dumps(event).encode(),
             request_id or str(uuid.uuid4()),
@@ -165,9 +174,11 @@ class Fleet:
 
         They are provisioned, or restored clones, where the mode says so. One whose init fails
         tries it again, and tells, in its first invocation. Raises ThrottledError when there would
-        be more than `max_containers`.
+        be more than `max_containers`, and ConfigError for a `count` below 1.
         """
         self._open()
+        if count < 1:
+            raise ConfigError(f"start({count}): start at least one container")
         most = self._settings.max_containers
         if most is not None and len(self.containers) + count > most:
             raise ThrottledError(f"max_containers={most}")
@@ -183,6 +194,7 @@ class Fleet:
         host = self._open()
         if not self._settings.shift_clocks:
             raise ConfigError("advance() needs shift_clocks=True")
+        check_shift(both + wall, both + monotonic)
         host.clock = shifted(host.clock, both + wall, both + monotonic)
         for each in self.containers:
             each.advance(both, wall=wall, monotonic=monotonic)
@@ -192,31 +204,30 @@ class Fleet:
         host, self._host = self._host, None
         if host is None:
             return
-        for each in self._all:
+        for each in self._containers:
             each._leave()  # noqa: SLF001 - the fleet's own
         try:
             await self._guardian.close()
         finally:
             if host.template is not None:
                 await host.template.close()
-            for each in self._all:
+            for each in self._containers:
                 await each.close()
 
     def _open(self) -> Host:
         if self._host is None:
-            raise ConfigError("the fleet is not open: use it with `async with`")
+            raise ConfigError("the fleet is not open: use it in a `with` or an `async with`")
         return self._host
 
     def _new(self, tenant: str | None, *, ahead: bool) -> Container:
         container = Container(self._open(), tenant=tenant, ahead=ahead)
         self._containers.append(container)
-        self._all.append(container)
         return container
 
     async def _find(self, tenant: str | None, wanted: Container | None) -> Container:
         while True:
             self._open()
-            if wanted is not None and (wanted.state == "gone" or wanted not in self._all):
+            if wanted is not None and (wanted.state == "gone" or wanted not in self._containers):
                 raise ConfigError("the container is gone")
             alive = candidates(self.containers if wanted is None else [wanted], tenant)
             if wanted is not None and not alive:

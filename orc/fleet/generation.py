@@ -196,7 +196,9 @@ class Generation:
         if self._external:
             left = max(0.0, end - loop.time())
             self.extensions.shut_down(reason, int(wall * 1000))
-            await asyncio.gather(*(each.wait(left) for each in self._external.values()))
+            expected = self.extensions.expects_shutdown
+            told = [each for name, each in self._external.items() if expected(name)]
+            await asyncio.gather(*(each.wait(left) for each in told))
             for process in self._external.values():
                 process.signal(signal.SIGKILL)
                 await process.exited.wait()

@@ -1,9 +1,10 @@
 """The program that tidies up after a fleet, whatever became of its parent.
 
 Run as ``python -I -S guardian.py <mark>``. It makes the fleet's folder, says its path on stdout,
-reads of process groups on stdin (``+pgid`` and ``-pgid``, one a line), and at the end of stdin,
-which is when the fleet is closed or its process is dead, kills the groups, then every process with
-the mark in its environment (children that left their group), and removes the folder.
+and reads of process groups on stdin (``+pgid`` and ``-pgid``, one a line). At ``end``, or where
+stdin ends, which is when the fleet is closed or its process is dead, it kills the groups, then
+every process with the mark in its environment (children that left their group), and removes the
+folder.
 """
 
 from __future__ import annotations
@@ -49,8 +50,13 @@ def main(mark: str) -> None:
     folder = tempfile.mkdtemp(prefix="orc-fleet-")
     groups: set[int] = set()
     try:
-        os.write(1, folder.encode() + b"\n")
+        try:
+            os.write(1, folder.encode() + b"\n")
+        except OSError:
+            return  # the fleet was gone before it began
         for line in sys.stdin:
+            if line == "end\n":
+                break
             if line.startswith("+"):
                 groups.add(int(line))
             else:

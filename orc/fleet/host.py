@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from orc.errors import ConfigError
 from orc.fleet import rules
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from orc.fleet.template import Template
 
 NANOSECOND = 1_000_000_000
+MOST_SHIFT = 100 * 365.25 * 86_400.0
 
 
 class Host:
@@ -35,6 +37,15 @@ class Host:
         self.changed = changed
         self.clock = (0, 0)  # offsets, in nanoseconds, of a container that is started now
         self.starts = asyncio.Semaphore(rules.STARTS_AT_ONCE)
+
+
+def check_shift(wall: float, monotonic: float) -> None:
+    """Raise ConfigError for seconds by which no clock can be moved."""
+    for seconds in (wall, monotonic):
+        if not abs(seconds) <= MOST_SHIFT:
+            raise ConfigError(f"advance: {seconds} seconds are not within a hundred years")
+    if monotonic < 0:
+        raise ConfigError(f"advance(monotonic={monotonic}): that clock never goes back")
 
 
 def shifted(offsets: tuple[int, int], wall: float, monotonic: float) -> tuple[int, int]:

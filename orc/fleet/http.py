@@ -118,12 +118,18 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, request: Request) -> None:
         try:
-            reply = await self._handler(request)
+            encoded = (await self._handler(request)).encode()
+        except Exception:
+            # Whoever asked must not wait for ever; the error itself is the loop's to tell.
+            if self._transport is not None:
+                self._transport.write(Reply(500).encode())
+                self._transport.close()
+            raise
         finally:
             self._task = None
         if self._transport is None:
             return
-        self._transport.write(reply.encode())
+        self._transport.write(encoded)
         if request.headers.get("connection", "").lower() == "close":
             self._transport.close()
         elif self._buffer:
@@ -206,6 +212,8 @@ def _chunks(data: bytearray, at: int) -> tuple[bytes, int] | None:
         if end < 0:
             return None
         size = int(bytes(data[at:end]).partition(b";")[0], 16)
+        if size < 0:
+            raise Malformed
         at = end + 2
         if size == 0:
             break

@@ -11,9 +11,12 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orc.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+GUARDIAN = str(Path(__file__).with_name("guardian.py"))
 _STATE = 0  # of the fields behind the name in /proc/pid/stat
 
 
@@ -127,9 +130,8 @@ class Guardian:
 
     async def start(self) -> None:
         """Start it, and learn which folder is the fleet's."""
-        program = str(Path(__file__).with_name("guardian.py"))
         self._popen = subprocess.Popen(  # noqa: ASYNC220 - done before it returns, in a millisecond
-            [sys.executable, "-I", "-S", program, self.mark],
+            [sys.executable, "-I", "-S", GUARDIAN, self.mark],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -141,9 +143,14 @@ class Guardian:
             lambda: asyncio.StreamReaderProtocol(reader), self._popen.stdout
         )
         try:
-            self.folder = Path((await reader.readline()).decode().rstrip("\n"))
+            said = (await reader.readline()).decode().rstrip("\n")
         finally:
             transport.close()
+        if not said:  # and not the current folder, which that would be as a path
+            raise ConfigError(
+                "the fleet's guardian did not start: is there a temporary folder to write to?"
+            )
+        self.folder = Path(said)
 
     def watch(self, group: int) -> None:
         """Let `group` be killed at the end."""
@@ -165,6 +172,8 @@ class Guardian:
         """Let it kill and remove everything, and wait for that."""
         if self._popen is None:
             return
+        # Said, and not by hanging up alone: a fork of this process has the pipe, too.
+        self._tell("end\n")
         popen, self._popen = self._popen, None
         assert popen.stdin is not None  # noqa: S101 - for the type checker
         popen.stdin.close()

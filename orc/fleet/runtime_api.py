@@ -32,6 +32,7 @@ class RuntimeApi:
         "_current",
         "_given",
         "_known",
+        "_over",
         "_polls",
         "_workers",
         "init_error",
@@ -44,6 +45,7 @@ class RuntimeApi:
         self._polls: deque[tuple[Connection | None, asyncio.Future[Call]]] = deque()
         self._current: dict[Connection | None, Call] = {}
         self._given: dict[str, Call] = {}
+        self._over: set[str] = set()
         self._known: set[Connection] = set()
         self.init_error: dict[str, Any] | None = None
         """What the runtime posted to init/error or restore/error."""
@@ -64,6 +66,7 @@ class RuntimeApi:
             worker, future = self._polls.popleft()
             if not future.done():
                 self._current[worker] = self._given[call.id] = call
+                self._over.discard(call.id)  # Lambda repeats an event under its first id
                 future.set_result(call)
                 return True
         return False
@@ -89,6 +92,8 @@ class RuntimeApi:
             if not (last.responded or last.over):
                 return refusal(403, "InvalidStateTransition", "the last event is not answered yet")
             del self._current[worker]
+            self._over.add(last.id)
+            self._given.pop(last.id, None)
             last.polled = True
         future: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
         poll = (worker, future)
@@ -133,6 +138,8 @@ class RuntimeApi:
         if what not in {"response", "error"}:
             return refusal(404, "NotFound", f"no such endpoint: POST {request.path}")
         call = self._given.get(request_id)
+        if request_id in self._over:
+            return refusal(410, "RequestGone", "the invocation is over")
         if call is None:
             return refusal(400, "InvalidRequestID", "Invalid request ID")
         if call.responded or call.over:

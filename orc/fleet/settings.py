@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from orc.errors import ConfigError
@@ -14,6 +15,20 @@ from orc.fleet.variables import STEERED, python_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+_SECONDS = "give seconds above 0, at most a day"
+_DAY = 86_400
+
+
+def _is_duration(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value <= _DAY  # type: ignore[operator] # mypy does not follow the name
+
+
+def _can_be_run(argv: Sequence[str]) -> bool:
+    listed = not isinstance(argv, str) and bool(argv)
+    return listed and all(isinstance(each, str) for each in argv) and which(argv[0]) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +55,19 @@ class Settings:
         """Check each argument, then the platform."""
         for problem, found in (
             (f"code={str(self.code)!r} is no folder", not self.code.is_dir()),
-            ("timeout must be above 0 seconds", not self.timeout > 0),
-            ("init_timeout must be above 0 seconds", not self.init_timeout > 0),
+            (f"timeout={self.timeout!r}: {_SECONDS}", not _is_duration(self.timeout)),
+            (
+                f"init_timeout={self.init_timeout!r}: {_SECONDS}",
+                not _is_duration(self.init_timeout),
+            ),
+            (
+                "env= is a mapping of names to text",
+                not all(isinstance(each, str) for pair in self.env.items() for each in pair),
+            ),
+            (
+                "extensions= is a mapping of names to programs that can be run, as argument lists",
+                not all(_can_be_run(argv) for argv in self.extensions.values()),
+            ),
             ("memory must be at least 1 MB", self.memory < 1),
             (f"mode must be one of {', '.join(MODES)}", self.mode not in MODES),
             ("concurrency must be at least 1", self.concurrency < 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -141,16 +142,25 @@ class Template:
                 self._ready = True
                 self._changed.notify()
             elif "cloned" in message:
-                self._cloned.pop(0).set_result(message["cloned"])
+                self._take(message["cloned"])
             else:
                 pid, status = message["exited"], message["status"]
                 if pid in self._clones:
                     self._clones.pop(pid).ended(status)
                 else:
                     self._early[pid] = status  # its number is still on the way to clone()
-        for future in self._cloned:
+        for future in [each for each in self._cloned if not each.done()]:
             future.set_exception(RuntimeError("the template of the snapshot has ended"))
         self._cloned.clear()
+
+    def _take(self, pid: int) -> None:
+        """Hand a new clone to who ordered it; kill it if he has gone."""
+        future = self._cloned.pop(0)
+        if not future.done():
+            future.set_result(pid)
+            return
+        # It waits to be killed like any other, so that its number is not taken for another's.
+        Process(pid, self._guardian, lambda: None).signal(signal.SIGKILL)
 
     async def _handle(self, request: Request) -> Reply:
         if request.path.startswith(RUNTIME):

@@ -23,9 +23,11 @@ REMEDY = 'the fleet needs awslambdaric: pip install "orc-cache[fleet]"'
 STEERED = frozenset(
     {
         "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
         "AWS_LAMBDA_LOG_STREAM_NAME",
         "AWS_LAMBDA_MAX_CONCURRENCY",
         "AWS_LAMBDA_RUNTIME_API",
+        "LAMBDA_TASK_ROOT",
         "TMPDIR",
         "_HANDLER",
         "_ORC_FLEET_MARK",
@@ -97,9 +99,18 @@ def variables(  # noqa: PLR0913 - what Lambda tells a function
         "PATH": os.pathsep.join(
             (str(Path(settings.python).parent), "/usr/local/bin", "/usr/bin", "/bin")
         ),
-        "PYTHONPATH": import_path(settings.code, same_python=settings.python == sys.executable),
+        # On Lambda the code's folder is read-only; here bytecode could outlive a change of it.
+        "PYTHONDONTWRITEBYTECODE": "1",
         "TZ": ":UTC",
         **settings.env,
+        "PYTHONPATH": os.pathsep.join(
+            part
+            for part in (
+                settings.env.get("PYTHONPATH"),
+                import_path(settings.code, same_python=settings.python == sys.executable),
+            )
+            if part
+        ),
         "AWS_LAMBDA_INITIALIZATION_TYPE": init_type,
         "AWS_LAMBDA_RUNTIME_API": address,
         "TMPDIR": str(tmp),

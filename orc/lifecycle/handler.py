@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from functools import update_wrapper
+from types import CoroutineType
 
 from orc.errors import ConfigError
 from orc.lifecycle.chance import token
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 
 MARK = "__orc_handler__"
+GENERATORS = 0x20 | 0x200
+"""Flags of a code object (``inspect`` has names for them, and costs milliseconds)."""
 
 if TYPE_CHECKING:
 
@@ -63,6 +66,12 @@ def handler(function: Any = None, /) -> Any:
         raise ConfigError(f"handler({function!r}): decorate a function")
     if getattr(function, MARK, None) is function:  # not so in a wrapper that has copied it
         return function
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & GENERATORS:
+        raise ConfigError(
+            f"handler({function.__qualname__}): it is a generator function, which does nothing "
+            "until somebody reads it, and Lambda does not: return a value"
+        )
     life().expect_requests()
     if is_coroutine_function(function):
 
@@ -85,7 +94,11 @@ def handler(function: Any = None, /) -> Any:
 
 def _serve(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with Entered(_scope_of(args, kwargs)):
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        if type(result) is CoroutineType and not running():
+            # An ``async def`` inside of a decorator that does not look like one.
+            result = run_to_the_end(_run_async(lambda: result, (), {}, own_loop=True))
+        return result
 
 
 async def _serve_in_a_copy(
@@ -136,15 +149,15 @@ def _context(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Find the context object: the last argument with a request id, else the last of many."""
     given = [*reversed(kwargs.values()), *reversed(args)]
     for each in given:
-        if hasattr(each, "aws_request_id"):
+        if _told(each, "aws_request_id") is not None:
             return each
     return given[0] if len(given) > 1 else None
 
 
 def _scope_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> RequestScope:
     context = _context(args, kwargs)
-    request_id = getattr(context, "aws_request_id", None)
-    tenant = getattr(context, "tenant_id", None)
+    request_id = _told(context, "aws_request_id")
+    tenant = _told(context, "tenant_id")
     scope = RequestScope(
         request_id if isinstance(request_id, str) and request_id else token().hex(),
         tenant if isinstance(tenant, str) and tenant else None,
@@ -156,11 +169,20 @@ def _scope_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> RequestScope:
 
 def _deadline(context: Any) -> float | None:
     """Return when the invocation will be ended; none where the context does not tell."""
-    ask = getattr(context, "get_remaining_time_in_millis", None)
+    ask = _told(context, "get_remaining_time_in_millis")
     try:
-        left = None if ask is None else ask()
-    except Exception:  # noqa: BLE001 - somebody's imitation of a context; a request is served without a deadline too
+        left = ask() if callable(ask) else None
+    except Exception:  # noqa: BLE001 - as below
         return None
     if isinstance(left, bool) or not isinstance(left, (int, float)):
         return None
+    if left != left:  # noqa: PLR0124 - NaN
+        return None
     return SYSTEM.wall() + left / 1000
+
+
+def _told(context: Any, name: str) -> Any:
+    try:
+        return getattr(context, name, None)
+    except Exception:  # noqa: BLE001 - somebody's imitation of a context: it is served all the same
+        return None

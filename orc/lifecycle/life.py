@@ -78,6 +78,9 @@ class Life:
         self.start = self._tentative_start()
         self._warm = False
         self._begin()
+        facade = sys.modules.get("orc")
+        if clock is SYSTEM and facade is not None:
+            self.born = self._rested = facade._imported  # noqa: SLF001 - its first line is earlier than any of ours
         if self.platform.init_type == SNAP_START:
             self.expect_restore()
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "orc environment 1"
+TOLD = ("id", "generation", "process", "its start", "its parent", "that one's start")
+"""The lines of a marker behind those that it is known by."""
+LONGEST_NAME = 200
+MOST_DIGITS = 10
 PRIVATE = 0o700
 PRIVATE_FOLDER = 0o040000 | PRIVATE
 START_TIME, PARENT, STATE = 19, 1, 0
@@ -50,17 +54,25 @@ def leave(instance: str | None, init_type: str, directory: str, address: str = "
     folder = _private_folder(directory)
     if name is None or folder is None:
         return Mark(instance, 1)
-    path = os.path.join(folder, "environment-" + "".join(c if c.isalnum() else "-" for c in name))
+    # The end of a name tells most; the whole is in the file, and compared.
+    readable = "".join(c if c.isalnum() else "-" for c in name)[-LONGEST_NAME:]
+    path = os.path.join(folder, f"environment-{readable}")
     boot = _text("/proc/sys/kernel/random/boot_id") or "unknown"
     known = _read(path, [FORMAT, name, init_type, boot])
-    if known is not None and _alive(known[2], known[3]):
+    me = [str(os.getpid()), mine[START_TIME] if mine else ""]
+    if known is None:
+        mark = Mark(instance or token().hex(), 1)
+    elif _alive(known[2], known[3]):
         # The process before this one still runs, so nobody was reset: it has started this one.
         return Mark(instance or known[0], int(known[1]))
-    mark = Mark(instance or token().hex(), 1)
-    if known is not None:
-        mark = Mark(instance or known[0], int(known[1]) + 1)
-    me = [str(os.getpid()), mine[START_TIME] if mine else ""]
-    _write(path, [FORMAT, name, init_type, boot, str(mark.id), str(mark.generation), *me])
+    else:
+        # Nor was anybody where a helper of this very process was there first, and has ended.
+        was_reset = known[4:6] != me
+        mark = Mark(instance or known[0], int(known[1]) + was_reset)
+    parent = _stat(int(mine[PARENT])) if mine else None
+    started_by = [mine[PARENT], parent[START_TIME]] if mine and parent else ["", ""]
+    told = [str(mark.id), str(mark.generation), *me, *started_by]
+    _write(path, [FORMAT, name, init_type, boot, *told])
     return mark
 
 
@@ -100,9 +112,10 @@ def _read(path: str, expected: list[str]) -> list[str] | None:
     text = _text(path)
     lines = text.split("\n") if text else []
     rest = lines[len(expected) :]
-    if lines[: len(expected)] != expected or len(rest) != 4 or not rest[1].isdecimal():  # noqa: PLR2004 - id, generation, process, its start
+    if lines[: len(expected)] != expected or len(rest) != len(TOLD):
         return None
-    return rest
+    digits = rest[TOLD.index("generation")]
+    return rest if digits.isdecimal() and len(digits) < MOST_DIGITS else None
 
 
 def _write(path: str, lines: list[str]) -> None:
@@ -118,7 +131,7 @@ def _write(path: str, lines: list[str]) -> None:
 def _text(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
-            return file.read().strip()
+            return file.read().removesuffix("\n")
     except (OSError, ValueError):
         return None
 

@@ -16,6 +16,9 @@ OTHER = "other"
 ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
 SNAP_START = "snap-start"
+MANAGED_INSTANCES = "lambda-managed-instances"
+
+INIT_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"
 
 UNNAMED = ("", "$LATEST")
 """Log streams that name no environment: local emulators give this constant to all of them."""
@@ -44,7 +47,7 @@ class Platform:
         if self.name in {LAMBDA, MANAGED}:
             self.function = get("AWS_LAMBDA_FUNCTION_NAME")
             self.version = get("AWS_LAMBDA_FUNCTION_VERSION")
-            self.init_type = get("AWS_LAMBDA_INITIALIZATION_TYPE") or ON_DEMAND
+            self.init_type = get(INIT_TYPE) or ON_DEMAND
             stream = get("AWS_LAMBDA_LOG_STREAM_NAME", "")
             if stream not in UNNAMED and self.init_type != SNAP_START:
                 self.instance = stream
@@ -76,7 +79,8 @@ def _name(variables: Mapping[str, str]) -> str:
     if variables.get("VERCEL"):
         return VERCEL  # runs on Lambda, whose variables show, and serves several requests at once
     if "AWS_LAMBDA_RUNTIME_API" in variables or "AWS_LAMBDA_FUNCTION_NAME" in variables:
-        return MANAGED if "AWS_LAMBDA_MAX_CONCURRENCY" in variables else LAMBDA
+        several = "AWS_LAMBDA_MAX_CONCURRENCY" in variables
+        return MANAGED if several or variables.get(INIT_TYPE) == MANAGED_INSTANCES else LAMBDA
     if "K_SERVICE" in variables:
         return CLOUD_RUN
     if "FUNCTIONS_WORKER_RUNTIME" in variables:

@@ -11,7 +11,7 @@ from orc.lifecycle.life import life
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Runner
+    from asyncio import Runner, Task
     from collections.abc import Coroutine
     from typing import Any
 
@@ -24,15 +24,17 @@ GRACE = 1.0
 
 
 class _Loop:
-    """A runner, and the process that it was made in."""
+    """A runner, the process that it was made in, and the tasks that it cannot be rid of."""
 
-    __slots__ = ("__weakref__", "process", "runner")
+    __slots__ = ("__weakref__", "process", "runner", "stubborn")
 
     def __init__(self) -> None:
         import asyncio
-        from weakref import finalize
+        from weakref import WeakSet, finalize
 
         self.runner = asyncio.Runner()
+        self.stubborn: WeakSet[Task[Any]] = WeakSet()
+        """Those that go on though they were cancelled: waited for, and counted, once."""
         self.process = os.getpid()
         # With its thread, or at exit: else Python complains of a loop that nobody closed.
         finalize(self, _close, self.runner, self.process)
@@ -53,10 +55,13 @@ _of_the_parent: list[_Loop] = []
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Tell whether a call of `function` gives a coroutine: an ``async def``, however wrapped."""
+    """Tell whether a call of `function` gives a coroutine, as far as it can be told."""
     code = getattr(function, "__code__", None)
     if code is not None:
-        return bool(code.co_flags & (COROUTINE | ITERABLE_COROUTINE))
+        if code.co_flags & (COROUTINE | ITERABLE_COROUTINE):
+            return True
+        if "inspect" not in sys.modules:
+            return False  # nobody has marked it as one with inspect.markcoroutinefunction
     import inspect
 
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
@@ -76,7 +81,7 @@ def run_to_the_end(serving: Coroutine[Any, Any, Any]) -> Any:
     The loop stays open for the next one, and with it the connections that clients keep on it.
     """
     try:
-        return _runner().run(serving, context=copy_context())
+        return _loop().runner.run(serving, context=copy_context())
     finally:
         if getattr(serving, "cr_frame", None) is not None:
             # Something was raised outside all tasks, as a signal's handler does: the request ends
@@ -88,25 +93,27 @@ async def end_tasks() -> None:
     """Cancel and count all other tasks of this loop, and wait for them a little."""
     import asyncio
 
-    left = asyncio.all_tasks() - {asyncio.current_task()}
+    stubborn = _loop().stubborn
+    left = asyncio.all_tasks() - {asyncio.current_task()} - set(stubborn)
     if not left:
         return
     life().tasks_cancelled += len(left)
     for task in left:
         task.cancel()
-    ended, _ = await asyncio.wait(left, timeout=GRACE)
+    ended, rest = await asyncio.wait(left, timeout=GRACE)
+    stubborn.update(rest)
     for task in ended:
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not log that nobody did
 
 
-def _runner() -> Runner:
+def _loop() -> _Loop:
     loop = _kept.loop
     if loop is None or not loop.usable():
         if loop is not None and loop.process != os.getpid():
             _disown(loop)
         loop = _kept.loop = _Loop()
-    return loop.runner
+    return loop
 
 
 def _disown(loop: _Loop) -> None:

@@ -192,6 +192,12 @@ def current_request() -> RequestScope:
     return frame.scope
 
 
+def scope_of_this_code() -> RequestScope | None:
+    """Return the request that this code belongs to, also when that has ended."""
+    frame = _frame.get()
+    return None if frame is None else frame.scope
+
+
 def values_for_writing() -> dict[object, Any] | None:
     """Return what the variables of this code's request hold; ``None``, counted, if it has ended.
 
@@ -213,8 +219,10 @@ class request_scope:  # noqa: N801 - used like a function: ``with orc.request_sc
 
     `id` names the request, and `tenant` for whom it is: take it from a *verified* claim, never from
     a raw header. `deadline` is Unix time in seconds. Inside another request a scope without an `id`
-    joins it (unless it names another `tenant`), and its deadline stays: library code may open one
-    to be sure, and nothing is closed too early. ``with`` gives the :class:`RequestScope`.
+    joins it (unless it names another `tenant`): library code may open one to be sure, and nothing
+    is closed too early. One with an `id`, such as a record of a batch, has its own variables, the
+    outer tenant unless it names one, and no later deadline. ``with`` gives the
+    :class:`RequestScope`.
 
     Call it from any thread or task. Raises ``ConfigError`` for arguments that are not allowed, and
     ``ScopeError`` if one object is entered again before it was left.
@@ -257,7 +265,13 @@ class request_scope:  # noqa: N801 - used like a function: ``with orc.request_sc
         if outer is not None and self._id is None and self._tenant in {None, outer.tenant}:
             self._entered = _enter(outer, owner=False)
         else:
-            scope = RequestScope(self._id or token().hex(), self._tenant, self._deadline)
+            tenant, deadline = self._tenant, self._deadline
+            if outer is not None:
+                # A part of a request is for whom that is, and has no more time than that.
+                tenant = outer.tenant if tenant is None else tenant
+                ends = [each for each in (deadline, outer.deadline) if each is not None]
+                deadline = min(ends, default=None)
+            scope = RequestScope(self._id or token().hex(), tenant, deadline)
             self._entered = _enter(scope, owner=True)
         return self._entered.scope
 

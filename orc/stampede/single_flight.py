@@ -9,8 +9,8 @@ waiting for what it brings. Nobody waits where waiting could last for ever:
 * A sync caller on a thread that runs an event loop never follows a coroutine, which may need that
   very loop; it loads for itself. Neither does anybody follow what waits, itself or through others,
   for a loop that is blocked until the newcomer is done.
-* A leader that is cancelled, interrupted, or left behind on a loop that no longer runs hands over:
-  the followers begin anew, and one of them leads.
+* A leader that is cancelled, interrupted, left behind on a loop that no longer runs, or left over
+  from a request that has ended, hands over: the followers begin anew, and one of them leads.
 
 The table knows who may wait for whom and does not wait itself: :mod:`orc.engine.drivers` does, in
 the manner of threads or of coroutines.
@@ -24,115 +24,20 @@ from contextvars import ContextVar
 from orc.errors import RecursiveLoadError
 from orc.model.outcome import ABANDONED, ALONE, FAILED, FLYING, FOLLOW, LANDED, LEAD
 from orc.model.tags import valid
+from orc.stampede.flight import JUST_NOW, Flight, blocking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Hashable
-    from types import TracebackType
+    from collections.abc import Callable
 
-    from orc.model.tags import Snapshot
-
-    Key = tuple[object, Hashable]
-    """A space, and a key in it."""
-
-
-JUST_NOW = float("inf")
-"""An instant after which no wait can have begun."""
-
-
-class Flight:
-    """The load of one key, and those who wait for it."""
-
-    __slots__ = (
-        "_waits_for",
-        "created_at",
-        "error",
-        "followers",
-        "key",
-        "loop",
-        "outer",
-        "result",
-        "state",
-        "thread",
-        "traceback",
-        "versions",
-        "void",
-        "wakers",
-    )
-
-    def __init__(
-        self,
-        key: Key,
-        outer: Flight | None,
-        loop: AbstractEventLoop | None,
-        thread: int | None,
-    ) -> None:
-        self.key = key
-        self.outer = outer
-        """The flight inside whose loader this one was started."""
-        self.loop = loop
-        """The loop of the coroutine that leads; none for a thread."""
-        self.thread = thread
-        """The thread that leads; none for a coroutine."""
-        self.state = FLYING
-        self.void = False
-        """Whether the key was written or deleted meanwhile: the result may not be stored."""
-        self.versions: Snapshot = ()
-        """The tags of what is being loaded, with their versions from before the load."""
-        self.followers = 0
-        """How many wait; what the flight brings is kept for them, and no longer."""
-        self.result: object = None
-        self.created_at = JUST_NOW
-        """When the load of the result began: seconds, wall clock."""
-        self.error: BaseException | None = None
-        self.traceback: TracebackType | None = None
-        """The error's own as its loader raised it; each who raises it again adds to that."""
-        self.wakers: list[Callable[[], object]] = []
-        self._waits_for: list[Flight] = []
-
-    def stranded(self) -> bool:
-        """Tell whether its leader is a coroutine of a loop that does not run any more."""
-        return self.loop is not None and not self.loop.is_running()
-
-    def leads_to(
-        self, flights: set[Flight], loop: AbstractEventLoop | None, thread: int | None
-    ) -> bool:
-        """Tell whether this flight waits, itself or through others, for a caller to go on.
-
-        That is for one of `flights`, inside which the caller is; for `loop`, which the caller
-        blocks, since a coroutine's flight waits for whatever blocks the thread of its loop; or for
-        `thread`, the caller's: what it leads is below the caller on the stack, who may be a
-        finaliser.
-        """
-        seen = {self}
-        open_ends = [self]
-        while open_ends:
-            flight = open_ends.pop()
-            if flight in flights or (thread is not None and flight.thread == thread):
-                return True
-            if loop is not None and flight.loop is loop:
-                return True
-            blocking = () if flight.loop is None else _blocking.get(flight.loop, ())
-            for further in (*flight._waits_for, *blocking):  # noqa: SLF001 - its own class
-                if further not in seen:
-                    seen.add(further)
-                    open_ends.append(further)
-        return False
-
-    def wait_for(self, flight: Flight) -> None:
-        """Note that this flight cannot land before `flight` has."""
-        self._waits_for.append(flight)
-
-    def wait_no_more(self, flight: Flight) -> None:
-        """Take back one :meth:`wait_for`."""
-        self._waits_for.remove(flight)
+    from orc.stampede.flight import Closable, Key
 
 
 class Turn:
     """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight."""
 
-    __slots__ = ("_loop", "_sync", "_thread", "flight", "outer", "role")
+    __slots__ = ("_loop", "_owner", "_sync", "_thread", "flight", "outer", "role")
 
     def __init__(
         self,
@@ -141,7 +46,9 @@ class Turn:
         thread: int | None,
         *,
         sync: bool,
+        owner: Closable | None,
     ) -> None:
+        self._owner = owner
         self.outer = outer
         self._loop = loop
         self._thread = thread
@@ -153,14 +60,15 @@ class Turn:
         Called under the lock, as is :meth:`end`.
         """
         self.role = role
-        leader = (None, self._thread) if self._sync else (self._loop, None)
-        self.flight = flight or Flight(key, self.outer, *leader)
+        loop = None if self._sync else self._loop
+        thread = self._thread if self._sync else None
+        self.flight = flight or Flight(key, self.outer, loop, thread, self._owner)
         if self.outer is not None:
             self.outer.wait_for(self.flight)
         if role == FOLLOW:
             self.flight.followers += 1
         if self._sync and self._loop is not None:
-            _blocking.setdefault(self._loop, []).append(self.flight)
+            blocking.setdefault(self._loop, []).append(self.flight)
 
     def end(self) -> None:
         """Take back one :meth:`begin`."""
@@ -172,10 +80,10 @@ class Turn:
                 # The error's traceback leads back to this flight: a circle for the collector.
                 self.flight.error = self.flight.traceback = self.flight.result = None
         if self._sync and self._loop is not None:
-            flights = _blocking[self._loop]
+            flights = blocking[self._loop]
             flights.remove(self.flight)
             if not flights:
-                del _blocking[self._loop]
+                del blocking[self._loop]
 
 
 class Watch:
@@ -199,9 +107,6 @@ _inside: ContextVar[Flight | None] = ContextVar("orc_flight", default=None)
 _lock = RLock()
 """Of all tables, since a loader of one cache may wait for a load of another, and back. Held for
 table work only; re-entrant, since a finaliser of the user's may come back here on this thread."""
-
-_blocking: dict[AbstractEventLoop, list[Flight]] = {}
-"""For which flights the thread of a loop is blocked by a sync caller."""
 
 
 def _lineage() -> list[Flight]:
@@ -228,7 +133,7 @@ class Flights:
         self.voids = 0
         """Grows with every write or removal of a key, whether it was being loaded or not."""
 
-    def join(
+    def join(  # noqa: PLR0913 - all that is known of the caller
         self,
         key: Key,
         loop: AbstractEventLoop | None,
@@ -236,8 +141,9 @@ class Flights:
         *,
         sync: bool,
         anew: bool = False,
+        owner: Closable | None = None,
     ) -> Turn:
-        """Say what a caller who misses `key` shall do.
+        """Say what a caller who misses `key` shall do, who works for the request `owner`.
 
         `thread` is the caller's, and `loop` the event loop that runs on it, if any; `sync` tells
         that the caller blocks it. With `anew` a running load will not do, and is voided. Whoever
@@ -262,7 +168,7 @@ class Flights:
             elif flight is not None and not valid(flight.versions):
                 self.void(key)
                 flight = None
-            turn = Turn(outer, loop, thread, sync=sync)
+            turn = Turn(outer, loop, thread, sync=sync, owner=owner)
             if flight is None:
                 turn.begin(LEAD, key)
                 self._flying[key] = turn.flight
@@ -309,7 +215,7 @@ class Flights:
         self._end(flight, ABANDONED)
 
     def strand(self, flight: Flight) -> None:
-        """Abandon a flight whose leader may still wake, some day, on a loop that runs again."""
+        """Abandon a flight whose leader may still come back some day."""
         flight.void = True
         self._end(flight, ABANDONED)
 

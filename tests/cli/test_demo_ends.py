@@ -91,7 +91,7 @@ def test_ctrl_c_leaves_no_folder(
     process = start("demo", "--json")
     in_the_middle(process)
     there = [folder.name.rpartition("-")[0] for folder in tmp_path.iterdir()]
-    assert sorted(there) == ["orc-demo", "orc-fleet"]
+    assert sorted(there) == ["orc-fleet", "orc-fleet"], "the store has one, too"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert list(tmp_path.iterdir()) == []

@@ -264,3 +264,34 @@ def test_what_a_timeout_left_open_is_closed_by_the_next(on_lambda, invocation, c
         assert orc.container().leftovers == 1
 
     contextvars.copy_context().run(runtime)
+
+
+def test_a_context_that_raises_is_served_all_the_same() -> None:
+    """Somebody's imitation of Lambda's object must not cost the request."""
+
+    class Hostile:
+        @property
+        def aws_request_id(self):
+            raise RuntimeError
+
+        @property
+        def tenant_id(self):
+            raise ValueError
+
+        def get_remaining_time_in_millis(self):
+            return float("nan")
+
+    scope = bare({}, Hostile())
+    assert scope.id
+    assert scope.tenant is None
+    assert scope.deadline is None
+
+
+def test_a_generator_function_is_refused_when_it_is_decorated() -> None:
+    """Nobody would read it, and its body would run in no request."""
+
+    def handler(event, context):
+        yield 1
+
+    with pytest.raises(ConfigError, match="generator"):
+        orc.handler(handler)

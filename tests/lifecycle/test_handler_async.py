@@ -313,3 +313,57 @@ async def handler(event, context):
     return "served"
 print(handler({}, None))
 """) == ["served"]
+
+
+def test_a_coroutine_behind_a_plain_decorator_is_run(context) -> None:
+    """A wrapper that does not look like an ``async def`` gives a coroutine all the same."""
+
+    def wraps(function):
+        @functools.wraps(function)
+        def wrapper(*args):
+            return function(*args)
+
+        return wrapper
+
+    @orc.handler
+    @wraps
+    async def handler(event, given):
+        await asyncio.sleep(0)
+        return orc.current_request().id
+
+    assert handler({}, context("r1")) == "r1"
+    assert handler({}, context("r2")) == "r2"
+
+
+def test_a_task_that_ignores_its_end_is_waited_for_once(context, monkeypatch) -> None:
+    """Later requests neither wait for it nor count it again."""
+    monkeypatch.setattr(runner, "GRACE", 0.05)
+    gate = []
+
+    async def stubborn():
+        while not gate:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+
+    @orc.handler
+    async def handler(event, given):
+        if event:
+            tasks.append(asyncio.create_task(stubborn()))
+            await asyncio.sleep(0)
+
+    tasks = []
+    handler(True, context())
+    monkeypatch.setattr(runner, "GRACE", 1000.0)
+    for _ in range(3):
+        handler(False, context())
+    assert orc.container().tasks_cancelled == 1
+    gate.append("open")
+
+    @orc.handler
+    async def ends(event, given):
+        tasks[0].cancel()
+        await tasks[0]
+
+    ends(None, context())

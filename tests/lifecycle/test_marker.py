@@ -28,7 +28,8 @@ def kill(folder):
     def rewrite(**lines):
         (path,) = folder.iterdir()
         text = path.read_text().split("\n")
-        text[-2:] = lines.get("owner", DEAD)
+        text[6:8] = lines.get("owner", DEAD)
+        text[8:10] = lines.get("parent", text[8:10])
         for name, number in (("kind", 2), ("boot", 3), ("generation", 5)):
             text[number] = lines.get(name, text[number])
         path.write_text("\n".join(text))
@@ -45,7 +46,7 @@ def test_the_first_process_leaves_a_private_marker(tmp_path, folder) -> None:
     (path,) = folder.iterdir()
     lines = path.read_text().split("\n")
     assert lines[1:3] == [NAME, KIND]
-    assert lines[-2] == str(os.getpid())
+    assert lines[6] == str(os.getpid())
 
 
 def test_a_process_after_a_dead_one_is_of_the_next_generation(tmp_path, kill) -> None:
@@ -65,6 +66,29 @@ def test_nobody_was_reset_while_the_owner_lives(tmp_path, kill) -> None:
     before = path.read_text()
     assert leave(NAME, KIND, str(tmp_path)).generation == 1
     assert path.read_text() == before
+
+
+def test_a_helper_that_was_there_first_is_no_predecessor(tmp_path, kill, folder) -> None:
+    """A program that this process ran during its init, and that is over, was not reset."""
+    leave(NAME, KIND, str(tmp_path))
+    me = [str(os.getpid()), marker._stat(os.getpid())[marker.START_TIME]]
+    kill(parent=me)
+    assert leave(NAME, KIND, str(tmp_path)).generation == 1
+    (path,) = folder.iterdir()
+    assert path.read_text().split("\n")[6:8] == me, "it is this process's marker from now on"
+    kill()
+    assert leave(NAME, KIND, str(tmp_path)).generation == 2
+
+
+def test_a_long_name_has_a_marker_too(tmp_path, kill) -> None:
+    """File names have an end; what is in the file has not."""
+    name = "x" * 400
+    leave(name, KIND, str(tmp_path))
+    kill()
+    assert leave("y" + name, KIND, str(tmp_path)).generation == 1
+    leave(name, KIND, str(tmp_path))
+    kill()
+    assert leave(name, KIND, str(tmp_path)).generation == 2
 
 
 def test_an_id_that_another_process_has_by_now_is_a_dead_owner(tmp_path, kill) -> None:

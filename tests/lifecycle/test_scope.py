@@ -12,6 +12,7 @@ import pytest
 
 import orc
 from orc.errors import ConfigError, NoRequestError, ScopeClosedError, ScopeError
+from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life
 from orc.lifecycle.scope import RequestScope, current_scope
 
@@ -408,3 +409,17 @@ def test_the_trace_tells_invocations_apart_where_the_runtime_does_not(
         assert current_scope() is None
 
     copy_context().run(run)
+
+
+def test_a_part_of_a_request_is_for_whom_that_is_and_has_no_more_time() -> None:
+    """A record of a batch: tenant and deadline are the outer ones, unless it is stricter."""
+    now = SYSTEM.wall()
+    with orc.request_scope(id="batch", tenant="blue", deadline=now + 100) as batch:
+        with orc.request_scope(id="1") as record:
+            assert (record.tenant, record.deadline) == ("blue", batch.deadline)
+        with orc.request_scope(id="2", tenant="green", deadline=now + 50) as record:
+            assert (record.tenant, record.deadline) == ("green", now + 50)
+        with orc.request_scope(id="3", deadline=now + 500) as record:
+            assert record.deadline == now + 100
+        with orc.request_scope(tenant="green") as other:
+            assert (other.tenant, other.deadline) == ("green", now + 100)

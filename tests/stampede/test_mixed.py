@@ -19,7 +19,7 @@ EACH = 30
 def nothing_blocked():
     """After every test no loop is noted as blocked."""
     yield
-    assert single_flight._blocking == {}
+    assert single_flight.blocking == {}
 
 
 def no_flights(cache):

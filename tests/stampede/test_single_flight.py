@@ -27,7 +27,7 @@ class Loop:
 def flights():
     """Return an empty table; what blocks loops is taken back by the end of each test."""
     yield Flights()
-    assert single_flight._blocking == {}
+    assert single_flight.blocking == {}
 
 
 def thread(flights, key, **how):

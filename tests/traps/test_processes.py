@@ -25,6 +25,21 @@ def test_trap_14_a_task_is_left_behind(fleet_of, handler, second):
         assert fleet.invoke({}).value == second
 
 
+@pytest.mark.parametrize(
+    ("handler", "answers"), [("leftover_behind_a_lock", False), ("leftover_in_the_cache", True)]
+)
+def test_trap_14_a_load_is_left_behind(fleet_of, hour_passes, handler, answers):
+    """A thread that waits on a dead socket holds up whoever waits for it; ORC does not wait."""
+    with fleet_of(f"values.{handler}", timeout=1.0) as fleet:
+        first = fleet.invoke({"leave": True})
+        first.settled()
+        hour_passes(first.container)
+        again = fleet.invoke({})
+        assert (again.error is None) is answers
+        if answers:
+            assert again.value == 3
+
+
 def test_trap_22_a_fork_beside_a_thread(fleet_of):
     """A lock that another thread had is never given back in the child; ORC's are."""
     with fleet_of("forks.plain_lock", timeout=10) as fleet:

@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     chart: Path | None = arguments.chart
     if chart is not None and (chart.is_dir() or not chart.resolve().parent.is_dir()):
-        return _complain(f"cannot write {chart}: no such folder, or no file", CANNOT)
+        why = "it is a folder" if chart.is_dir() else "there is no such folder"
+        return _complain(f"cannot write {chart}: {why}", CANNOT)
     if importlib.util.find_spec(MODULE) is None:
         return _complain(REMEDY, CANNOT)
 
@@ -118,7 +119,7 @@ def _draw(told: dict[str, Any], file: Path) -> bool:
 
     story = told["speed"]
     if not isinstance(story, Speed):
-        _complain(f"{file} is not written: the speed story broke off", FAILED)
+        print(f"orc demo: {file} is not written: the speed story broke off", file=sys.stderr)
         return True
     try:
         file.write_text(chart(story), "utf-8")

@@ -87,7 +87,8 @@ def _speed(story: Speed) -> list[str]:
     wait, ttl = f"{story.query_seconds * 1000:g}", f"{story.ttl_seconds:g}"
     return [
         f"{plain.lookups:,} look-ups of {story.items:,} items in SQLite, slowed by {wait} ms each;",
-        f"{others} containers, one recycled half-way; prices change; ORC's ttl is {ttl} s",
+        f"{others} containers, one recycled half-way; prices change; ORC's ttl is {ttl} s;",
+        f"every clock is moved on by {story.step_seconds:g} s between two rounds",
         "",
         _row("", "no cache", "dict", "ORC"),
         row("hit ratio, cold container", ratio("cold")),
@@ -95,7 +96,7 @@ def _speed(story: Speed) -> list[str]:
         row("loads at the store", lambda each: f"{each.loads:,}"),
         row("p50 of a look-up", lambda each: f"{each.p50:.3f} ms"),
         row("p99 of a look-up", lambda each: f"{each.p99:.3f} ms"),
-        row("stale answers", lambda each: f"{each.stale:,}"),
+        row("stale answers: an older price", lambda each: f"{each.stale:,}"),
         row(f"  stale for more than {ttl} s", lambda each: f"{each.beyond_ttl:,}"),
         row("  stale for at most", _oldest),
     ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orc.cli.demo.catalogue import Catalogue
 from orc.cli.demo.stage import BrokenStoryError, call, differences, open_fleet
 from orc.cli.demo.tally import Page, tally
 from orc.cli.demo.workload import CONTAINERS, ITEMS, SEED, Workload, workload
+from orc.fleet.processes import Guardian
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,8 +103,10 @@ async def _run(
 ) -> tuple[Tally, tuple[bool, ...]]:
     """Return what the look-ups came to, and whether the counts of others agree with it."""
     progress.stage(f"speed, {name}")
-    with tempfile.TemporaryDirectory(prefix="orc-demo-") as folder:
-        catalogue = Catalogue(Path(folder), ITEMS)
+    guardian = Guardian()  # removes its folder, however this process ends
+    try:
+        await guardian.start()
+        catalogue = Catalogue(guardian.folder, ITEMS)
         env = catalogue.variables(QUERY) | {"ORC_TTL": str(TTL)}
         try:
             async with open_fleet(handler, env=env, most=CONTAINERS) as fleet:
@@ -114,6 +115,8 @@ async def _run(
             return result, (catalogue.loads == result.loads, _own_counts(answers, result))
         finally:
             catalogue.close()
+    finally:
+        await guardian.close()
 
 
 async def _play(

@@ -93,6 +93,50 @@ def threads(event, context):
     return [thread.name for thread in threading.enumerate()]
 
 
+dead_socket = threading.Event()
+asked = threading.Event()
+one_at_a_time = threading.Lock()
+
+
+def _load_once(key):
+    """Load; the first time from an origin that never answers."""
+    global loads
+    loads += 1
+    if loads == 2:  # the first one was at init
+        asked.set()
+        dead_socket.wait()
+    return loads
+
+
+cached_once = cache.cached(_load_once)
+
+
+def _locked_load(key):
+    with one_at_a_time:
+        if key not in kept:
+            kept[key] = _load_once(key)
+        return kept[key]
+
+
+def leftover_behind_a_lock(event, context):
+    """Load under a lock; a thread that the last request left has it."""
+    return _leave_or_load(event, _locked_load, lambda load: load)
+
+
+@orc.handler
+def leftover_in_the_cache(event, context):
+    """Load through the cache; a thread that the last request left is loading that very key."""
+    return _leave_or_load(event, cached_once, orc.carry)
+
+
+def _leave_or_load(event, load, handed):
+    if event.get("leave"):
+        threading.Thread(target=handed(load), args=["k"], daemon=True).start()
+        asked.wait(10)
+        return None
+    return load("k")
+
+
 # -- tenants -------------------------------------------------------------------------------------
 
 

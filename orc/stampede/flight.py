@@ -1,0 +1,130 @@
+"""One load of one key, and who waits for whom."""
+
+from __future__ import annotations
+
+from orc.model.outcome import FLYING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Hashable
+    from types import TracebackType
+    from typing import Protocol
+
+    from orc.model.tags import Snapshot
+
+    Key = tuple[object, Hashable]
+    """A space, and a key in it."""
+
+    class Closable(Protocol):
+        """A request, as far as a flight knows of it."""
+
+        @property
+        def closed(self) -> bool:
+            """Whether it has ended."""
+
+
+JUST_NOW = float("inf")
+"""An instant after which no wait can have begun."""
+
+
+class Flight:
+    """The load of one key, and those who wait for it."""
+
+    __slots__ = (
+        "_waits_for",
+        "created_at",
+        "error",
+        "followers",
+        "key",
+        "loop",
+        "outer",
+        "owner",
+        "result",
+        "state",
+        "thread",
+        "traceback",
+        "versions",
+        "void",
+        "wakers",
+    )
+
+    def __init__(
+        self,
+        key: Key,
+        outer: Flight | None,
+        loop: AbstractEventLoop | None,
+        thread: int | None,
+        owner: Closable | None = None,
+    ) -> None:
+        self.key = key
+        self.owner = owner
+        """The request that the leader works for; none outside of all requests."""
+        self.outer = outer
+        """The flight inside whose loader this one was started."""
+        self.loop = loop
+        """The loop of the coroutine that leads; none for a thread."""
+        self.thread = thread
+        """The thread that leads; none for a coroutine."""
+        self.state = FLYING
+        self.void = False
+        """Whether the key was written or deleted meanwhile: the result may not be stored."""
+        self.versions: Snapshot = ()
+        """The tags of what is being loaded, with their versions from before the load."""
+        self.followers = 0
+        """How many wait; what the flight brings is kept for them, and no longer."""
+        self.result: object = None
+        self.created_at = JUST_NOW
+        """When the load of the result began: seconds, wall clock."""
+        self.error: BaseException | None = None
+        self.traceback: TracebackType | None = None
+        """The error's own as its loader raised it; each who raises it again adds to that."""
+        self.wakers: list[Callable[[], object]] = []
+        self._waits_for: list[Flight] = []
+
+    def stranded(self) -> bool:
+        """Tell whether nobody should wait for its leader any more.
+
+        That is a coroutine of a loop that does not run, or what a request has left running that is
+        over: frozen half-way, it may be waiting for an answer that never comes.
+        """
+        if self.loop is not None and not self.loop.is_running():
+            return True
+        return self.owner is not None and self.owner.closed
+
+    def leads_to(
+        self, flights: set[Flight], loop: AbstractEventLoop | None, thread: int | None
+    ) -> bool:
+        """Tell whether this flight waits, itself or through others, for a caller to go on.
+
+        That is for one of `flights`, inside which the caller is; for `loop`, which the caller
+        blocks, since a coroutine's flight waits for whatever blocks the thread of its loop; or for
+        `thread`, the caller's: what it leads is below the caller on the stack, who may be a
+        finaliser.
+        """
+        seen = {self}
+        open_ends = [self]
+        while open_ends:
+            flight = open_ends.pop()
+            if flight in flights or (thread is not None and flight.thread == thread):
+                return True
+            if loop is not None and flight.loop is loop:
+                return True
+            in_the_way = () if flight.loop is None else blocking.get(flight.loop, ())
+            for further in (*flight._waits_for, *in_the_way):  # noqa: SLF001 - its own class
+                if further not in seen:
+                    seen.add(further)
+                    open_ends.append(further)
+        return False
+
+    def wait_for(self, flight: Flight) -> None:
+        """Note that this flight cannot land before `flight` has."""
+        self._waits_for.append(flight)
+
+    def wait_no_more(self, flight: Flight) -> None:
+        """Take back one :meth:`wait_for`."""
+        self._waits_for.remove(flight)
+
+
+blocking: dict[AbstractEventLoop, list[Flight]] = {}
+"""For which flights the thread of a loop is blocked by a sync caller."""
