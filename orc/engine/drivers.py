@@ -131,7 +131,8 @@ async def _result(loaded: Any) -> Any:
 class _Patience:
     """How long a follower waits: half of the time that its request has left, if that is known.
 
-    The other half is for loading alone.
+    The other half is for taking over: so a load that hangs costs one request some time, and not
+    every later one.
     """
 
     __slots__ = ("_enough", "_scope")
@@ -162,10 +163,8 @@ def _wait(flight: Flight, flights: Flights) -> None:
     # and a request's by that request.
     sure = flight.loop is None and flight.owner is None and patience.endless
     while not landed.acquire(timeout=-1.0 if sure else LOOK_AGAIN):
-        if flight.stranded():
+        if flight.stranded() or patience.over():
             flights.strand(flight)
-        elif patience.over():
-            return
 
 
 async def _await(flight: Flight, flights: Flights) -> None:
@@ -192,7 +191,5 @@ async def _await(flight: Flight, flights: Flights) -> None:
         return
     while not landed.done():
         await asyncio.wait([landed], timeout=LOOK_AGAIN)
-        if flight.stranded():
+        if flight.stranded() or patience.over():
             flights.strand(flight)
-        elif patience.over():
-            return

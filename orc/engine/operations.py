@@ -37,7 +37,7 @@ class Load(Operation):
 
 
 class Wait(Operation):
-    """Wait until a flight ends, or for as long as the request of who waits can afford to."""
+    """Wait until a flight ends; end it, when the request of who waits cannot afford to any more."""
 
     __slots__ = ("flight",)
 

@@ -122,10 +122,6 @@ def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
                 raise flight.error.with_traceback(flight.traceback)
             if flight.state == LANDED:
                 return flight.result
-            if flight.state == FLYING:  # it takes too long for this request
-                _flights.part(turn)
-                load = partial(memo.call, values)
-                return (yield from _call(scope, key, load, turn.flight, lead=False))
         finally:
             _flights.leave(turn)
 

@@ -9,6 +9,7 @@ waiting for what it brings. Nobody waits where waiting could last for ever:
 * A sync caller on a thread that runs an event loop never follows a coroutine, which may need that
   very loop; it loads for itself. Neither does anybody follow what waits, itself or through others,
   for a loop that is blocked until the newcomer is done.
+* Who follows waits for half of the time that its own request has left, and then takes over.
 * A leader that is cancelled, interrupted, left behind on a loop that no longer runs, or left over
   from a request that has ended, hands over: the followers begin anew, and one of them leads.
 

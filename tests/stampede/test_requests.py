@@ -97,16 +97,19 @@ def test_a_coroutine_does_not_wait_for_a_load_that_was_left(origin, cache):
         late.result(PATIENCE)
 
 
-def test_a_follower_waits_for_half_of_its_time(origin, load):
-    """A load outside of all requests may take for ever: who has a deadline loads for itself."""
+def test_a_follower_waits_for_half_of_its_time(origin, load, cache):
+    """A load outside of all requests may take for ever: who has a deadline takes over, for all."""
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(load, "k")
         assert origin.asked.wait(PATIENCE)
         with orc.request_scope(deadline=SYSTEM.wall() + 0.4) as request:
             assert load("k") == "new"
             assert 0 < request.remaining() <= 0.2
+            assert load("k") == "new"
         origin.answer.set()
         assert leader.result(PATIENCE) == "old"
+    assert load("k") == "new"
+    assert cache.stats().loads == 2, "later requests neither wait nor load"
 
 
 def test_a_coroutine_waits_for_half_of_its_time_too(origin, cache):
