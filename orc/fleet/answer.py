@@ -41,19 +41,19 @@ class Call:
         cognito_identity: str | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.id = request_id
-        self.event = event
-        self.tenant = tenant
-        self.client_context = client_context
-        self.cognito_identity = cognito_identity
-        self.trace = f"Root=1-00000000-{request_id.replace('-', '')[:24]};Sampled=0"
-        self.deadline = 0.0  # of the loop's clock; 0 until the function's time runs
-        self.deadline_ms = 0  # of the container's own wall clock
+        self.id: str = request_id
+        self.event: bytes = event
+        self.tenant: str | None = tenant
+        self.client_context: str | None = client_context
+        self.cognito_identity: str | None = cognito_identity
+        self.trace: str = f"Root=1-00000000-{request_id.replace('-', '')[:24]};Sampled=0"
+        self.deadline: float = 0.0  # of the loop's clock; 0 until the function's time runs
+        self.deadline_ms: int = 0  # of the container's own wall clock
         self.value: Any = None
         self.error: dict[str, Any] | None = None
-        self.responded = False  # the runtime posted a response or an error
-        self.polled = False  # the runtime asked for the next event since
-        self.over = False  # nobody waits for a response any more
+        self.responded: bool = False  # the runtime posted a response or an error
+        self.polled: bool = False  # the runtime asked for the next event since
+        self.over: bool = False  # nobody waits for a response any more
         self.answered: asyncio.Future[str | None] = loop.create_future()  # of the init's kind
         self.settled: asyncio.Future[None] = loop.create_future()
 

@@ -62,7 +62,7 @@ class BlockingAnswer:
     def __init__(self, fleet: BlockingFleet, answer: Answer) -> None:
         self._fleet = fleet
         self._answer = answer
-        self.container = BlockingContainer(fleet, answer.container)
+        self.container: BlockingContainer = BlockingContainer(fleet, answer.container)
 
     def settled(self) -> None:
         """See Answer.settled."""

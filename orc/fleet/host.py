@@ -31,12 +31,13 @@ class Host:
         template: Template | None,
         changed: Callable[[], None],
     ) -> None:
-        self.settings = settings
-        self.guardian = guardian
-        self.template = template
-        self.changed = changed
-        self.clock = (0, 0)  # offsets, in nanoseconds, of a container that is started now
-        self.starts = asyncio.Semaphore(rules.STARTS_AT_ONCE)
+        self.settings: Settings = settings
+        self.guardian: Guardian = guardian
+        self.template: Template | None = template
+        self.changed: Callable[[], None] = changed
+        self.clock: tuple[int, int] = (0, 0)
+        """Offsets, in nanoseconds, of a container that is started now."""
+        self.starts: asyncio.Semaphore = asyncio.Semaphore(rules.STARTS_AT_ONCE)
 
 
 def check_shift(wall: float, monotonic: float) -> None:

@@ -30,10 +30,10 @@ class Process:
     __slots__ = ("_guardian", "_on_exit", "exited", "pid", "status")
 
     def __init__(self, pid: int, guardian: Guardian, on_exit: Callable[[], None]) -> None:
-        self.pid = pid
+        self.pid: int = pid
         self.status: int | None = None
         """None while it runs, then as in subprocess: below 0 is the signal that killed it."""
-        self.exited = asyncio.Event()
+        self.exited: asyncio.Event = asyncio.Event()
         self._guardian = guardian
         self._on_exit = on_exit
         guardian.watch(pid)
@@ -124,8 +124,8 @@ class Guardian:
     __slots__ = ("_popen", "folder", "mark")
 
     def __init__(self) -> None:
-        self.mark = f"_ORC_FLEET_MARK={uuid.uuid4().hex}"
-        self.folder = Path()
+        self.mark: str = f"_ORC_FLEET_MARK={uuid.uuid4().hex}"
+        self.folder: Path = Path()
         self._popen: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:

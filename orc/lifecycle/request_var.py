@@ -33,7 +33,7 @@ class RequestVar(Generic[T]):
     __slots__ = ("_default", "name")
 
     def __init__(self, name: str, *, default: Any = MISSING) -> None:
-        self.name = name
+        self.name: str = name
         self._default = default
 
     def __repr__(self) -> str:
