@@ -100,7 +100,7 @@ def test_after_a_timeout_the_external_extension_is_told_why(fleet, tmp_path):
             if event == "hang":
                 threading.Event().wait()
         """,
-        timeout=0.3,
+        timeout=1.0,
         extensions=outside(tmp_path),
     )
     answer = function.invoke("hang")

@@ -98,7 +98,7 @@ def test_a_clone_that_times_out_is_restored_again(fleet):
             return os.getpid()
         """,
         mode="snap-start",
-        timeout=0.3,
+        timeout=1.0,
     )
     late = function.invoke("hang")
     assert late.error["errorType"] == "Sandbox.Timedout"

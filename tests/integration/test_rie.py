@@ -90,9 +90,9 @@ def test_provisioned_concurrency_is_not_cold(emulate: Emulate, handler: str) -> 
 
 def test_a_timeout_resets(emulate: Emulate, handler: str, stream: dict[str, None]) -> None:
     """The next request meets a new process in the same environment, and the one after is warm."""
-    emulator = emulate(handler, timeout=1, **stream)
+    emulator = emulate(handler, timeout=2, **stream)
     first = seen(emulator.invoke({}))
-    assert "Task timed out after 1.00 seconds" in emulator.invoke({"do": "hang"}).text
+    assert "Task timed out after 2.00 seconds" in emulator.invoke({"do": "hang"}).text
     second = seen(emulator.invoke({}))
     assert_reset(second, first)
     third = seen(emulator.invoke({}))
@@ -102,7 +102,7 @@ def test_a_timeout_resets(emulate: Emulate, handler: str, stream: dict[str, None
 
 def test_a_timeout_of_the_very_first_request_resets(emulate: Emulate, handler: str) -> None:
     """The second process of the environment is known by the mark of the first."""
-    emulator = emulate(handler, timeout=1)
+    emulator = emulate(handler, timeout=2)
     assert "timed out" in emulator.invoke({"do": "hang"}).text
     after = seen(emulator.invoke({}))
     assert (after["state"], after["generation"], after["invocations"]) == ("reset", 2, 1)

@@ -37,7 +37,7 @@ def test_trap_10_the_workers_of_a_managed_instance(fleet_of):
 def states(fleet_of, handler):
     """Do to containers what can be done to them; return what the first request in each is told."""
     told = {}
-    with fleet_of(handler, timeout=1.0) as fleet:
+    with fleet_of(handler, timeout=2.0) as fleet:
         first = fleet.invoke({})
         told["cold"] = first.value
         told["warm"] = fleet.invoke({}).value
