@@ -47,7 +47,7 @@ class Fleet:
     `extensions` are external ones: a name, and the argument list of its process.
     `max_containers` bounds those that exist at a time. `route` chooses among idle containers, which
     are ordered by their last use. `freeze` stops a container between invocations (SIGSTOP: children
-    that left the process group run on). `shift_clocks` makes ``advance()`` possible.
+    that left the process group run on until it ends). `shift_clocks` makes ``advance()`` possible.
 
     Raises ConfigError for what cannot be, and where awslambdaric, Linux or /proc is missing. When
     it is closed, or this process dies in whatever way, no process and no folder is left behind.

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from orc.fleet import launch, rules
 from orc.fleet.extensions_api import PREFIX as EXTENSIONS
 from orc.fleet.extensions_api import ExtensionsApi
+from orc.fleet.guardian import kill_marked
 from orc.fleet.http import Server
 from orc.fleet.processes import Child
 from orc.fleet.runtime_api import PREFIX as RUNTIME
 from orc.fleet.runtime_api import RuntimeApi, refusal
-from orc.fleet.variables import ARN, FUNCTION, VERSION, variables
+from orc.fleet.variables import ARN, FUNCTION, VERSION, container_mark, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,3 +203,7 @@ class Generation:
             for process in self._external.values():
                 process.signal(signal.SIGKILL)
                 await process.exited.wait()
+        # Children that have left their group: an environment ends with all that runs in it.
+        mark = container_mark(self._guardian.mark, self._folder.name)
+        while await asyncio.to_thread(kill_marked, mark.encode()):
+            pass  # until the kernel has none of them any more

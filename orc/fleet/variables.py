@@ -20,6 +20,8 @@ VERSION = "$LATEST"
 ARN = f"arn:aws:lambda:{REGION}:123456789012:function:{FUNCTION}"
 REMEDY = 'the fleet needs awslambdaric: pip install "orc-cache[fleet]"'
 
+CONTAINER = "_ORC_FLEET_CONTAINER"
+
 STEERED = frozenset(
     {
         "AWS_LAMBDA_INITIALIZATION_TYPE",
@@ -30,6 +32,7 @@ STEERED = frozenset(
         "LAMBDA_TASK_ROOT",
         "TMPDIR",
         "_HANDLER",
+        "_ORC_FLEET_CONTAINER",
         "_ORC_FLEET_MARK",
     }
 )
@@ -121,6 +124,12 @@ def variables(  # noqa: PLR0913 - what Lambda tells a function
         env["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream
     if settings.mode == "managed":
         env["AWS_LAMBDA_MAX_CONCURRENCY"] = str(settings.concurrency)
-    name, _, value = mark.partition("=")
-    env[name] = value
+    for each in (mark, container_mark(mark, tmp.parent.name)):
+        name, _, value = each.partition("=")
+        env[name] = value
     return env
+
+
+def container_mark(mark: str, container: str) -> str:
+    """Return the variable that the processes of one container have, and no other's."""
+    return f"{CONTAINER}={mark.partition('=')[2]}-{container}"

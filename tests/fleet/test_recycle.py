@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,35 @@ def test_after_a_timeout_the_external_extension_is_told_why(fleet, tmp_path):
     after.settled()
     assert (after.init, after.error) == ("reset", None)
     assert answer.container.log().count("extension INVOKE") == 2
+
+
+@pytest.mark.parametrize("end", ["recycle", "reset"])
+def test_a_child_in_a_session_of_its_own_ends_with_its_container(fleet, end):
+    """An environment ends with all that runs in it, and with nothing of another one's."""
+    function = fleet(
+        """
+        import os, subprocess
+        def handler(event, context):
+            if event == "exit":
+                os._exit(3)
+            return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
+        """
+    )
+    first = function.invoke()
+    (other,) = function.start(1)
+    kept = function.invoke(container=other)
+    if end == "recycle":
+        first.container.recycle()
+    else:
+        function.invoke("exit", container=first.container).settled()
+    assert not alive(first.value)
+    assert alive(kept.value)
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs: it may be a zombie that nobody waits for."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
