@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orc.fleet import launch, rules
 from orc.fleet.extensions_api import PREFIX as EXTENSIONS
 from orc.fleet.extensions_api import ExtensionsApi
-from orc.fleet.guardian import kill_marked
+from orc.fleet.guardian import MOST_PASSES, kill_marked
 from orc.fleet.http import Server
 from orc.fleet.processes import Child
 from orc.fleet.runtime_api import PREFIX as RUNTIME
@@ -205,5 +205,6 @@ class Generation:
                 await process.exited.wait()
         # Children that have left their group: an environment ends with all that runs in it.
         mark = container_mark(self._guardian.mark, self._folder.name)
-        while await asyncio.to_thread(kill_marked, mark.encode()):
-            pass  # until the kernel has none of them any more
+        for _ in range(MOST_PASSES):
+            if not await asyncio.to_thread(kill_marked, mark.encode()):
+                break  # the kernel has none of them any more

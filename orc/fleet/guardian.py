@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 _CLEAN_PASSES = 2  # a process may be between fork and exec, when its environment is still another
-_MOST_PASSES = 200
+MOST_PASSES = 200
 
 
 def kill_group(group: int) -> None:
@@ -65,7 +65,7 @@ def main(mark: str) -> None:
         for group in groups:
             kill_group(group)
         clean = 0
-        for _ in range(_MOST_PASSES):
+        for _ in range(MOST_PASSES):
             clean = 0 if kill_marked(mark.encode()) else clean + 1
             if clean == _CLEAN_PASSES:
                 break
