@@ -5,30 +5,24 @@ Both do what the plan asks, one operation after the other; every decision is the
 
 from __future__ import annotations
 
-import sys
 from _thread import allocate_lock, get_ident
 
 from orc.engine.operations import Fetch, Join, Load, Remove, Stopped, Store, Wait
+from orc.lifecycle.runner import running_loop
 from orc.lifecycle.scope import current_scope, scope_of_this_code
 from orc.stampede.single_flight import Boarding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import Future
     from typing import Any
 
     from orc.engine.operations import Operation, Plan
     from orc.stampede.flight import Flight
-    from orc.stampede.single_flight import Flights
+    from orc.stampede.single_flight import Flights, Turn
 
 LOOK_AGAIN = 0.05
 """Seconds between two looks whether whom one waits for is still there."""
-
-
-def running_loop() -> AbstractEventLoop | None:
-    """Return the event loop that runs on this thread, without importing asyncio for it."""
-    events = sys.modules.get("asyncio.events")
-    return None if events is None else events._get_running_loop()  # noqa: SLF001 - asyncio's own name for "no error if there is none"
 
 
 def run(plan: Plan, flights: Flights) -> Any:
@@ -80,14 +74,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
         with Boarding(operation.flight):
             return operation.load()
     if isinstance(operation, Join):
-        return flights.join(
-            operation.key,
-            running_loop(),
-            get_ident(),
-            sync=True,
-            anew=operation.anew,
-            owner=scope_of_this_code(),
-        )
+        return _join(operation, flights, sync=True)
     if isinstance(operation, Wait):
         return _wait(operation.flight, flights)
     if isinstance(operation, Fetch):
@@ -105,14 +92,7 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
         with Boarding(operation.flight):
             return await _result(operation.load())
     if isinstance(operation, Join):
-        return flights.join(
-            operation.key,
-            running_loop(),
-            get_ident(),
-            sync=False,
-            anew=operation.anew,
-            owner=scope_of_this_code(),
-        )
+        return _join(operation, flights, sync=False)
     if isinstance(operation, Wait):
         return await _await(operation.flight, flights)
     if isinstance(operation, Fetch):
@@ -121,6 +101,17 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
         return await operation.tier.aset_many(operation.fills)
     assert isinstance(operation, Remove)  # noqa: S101 - the last of six kinds
     return await operation.tier.adelete_many(operation.keys)
+
+
+def _join(operation: Join, flights: Flights, *, sync: bool) -> Turn:
+    return flights.join(
+        operation.key,
+        running_loop(),
+        get_ident(),
+        sync=sync,
+        anew=operation.anew,
+        owner=scope_of_this_code(),
+    )
 
 
 async def _result(loaded: Any) -> Any:

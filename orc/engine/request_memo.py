@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial, update_wrapper
 
-from orc.engine.decorator import title_of
 from orc.engine.drivers import arun, run
 from orc.engine.operations import Join, Load, Wait
 from orc.engine.wrapper import Parameters, compile_wrapper
@@ -68,7 +67,7 @@ def request_cached(function: Any = None, /) -> Any:
     if not callable(function):
         raise ConfigError(f"request_cached({function!r}): decorate a function")
     parameters = Parameters(function)
-    memo = _Memo(parameters.asynchronous)
+    memo = _Memo()
     # An index that is always empty: the wrapper binds the arguments, and asks the memo.
     helpers: dict[str, Any] = {
         "index": {},
@@ -76,20 +75,15 @@ def request_cached(function: Any = None, /) -> Any:
     }
     compiled = compile_wrapper(function, parameters, key="None", key_values="()", helpers=helpers)
     memo.call = compiled.call
-    memo.title = title_of(function)
     return update_wrapper(compiled.wrapper, function)
 
 
 class _Memo:
     """What stands behind one wrapper."""
 
-    __slots__ = ("asynchronous", "call", "title")
+    __slots__ = ("call",)
 
     call: Callable[[tuple[Any, ...]], Any]
-    title: str
-
-    def __init__(self, asynchronous: bool) -> None:  # noqa: FBT001 - it is all there is to say
-        self.asynchronous = asynchronous
 
     def slow(self, values: tuple[Any, ...]) -> Any:
         scope = current_scope()

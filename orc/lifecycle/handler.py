@@ -10,7 +10,7 @@ from orc.errors import ConfigError
 from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life
-from orc.lifecycle.runner import end_tasks, is_coroutine_function, run_to_the_end, running
+from orc.lifecycle.runner import end_tasks, is_coroutine_function, run_to_the_end, running_loop
 from orc.lifecycle.scope import Entered, RequestScope, current_scope
 
 TYPE_CHECKING = False
@@ -76,7 +76,7 @@ def handler(function: Any = None, /) -> Any:
     if is_coroutine_function(function):
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if running():
+            if running_loop() is not None:
                 return _serve_in_a_copy(function, args, kwargs)
             return run_to_the_end(_serve_async(function, args, kwargs, own_loop=True))
 
@@ -95,7 +95,7 @@ def handler(function: Any = None, /) -> Any:
 def _serve(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with Entered(_scope_of(args, kwargs)):
         result = function(*args, **kwargs)
-        if type(result) is CoroutineType and not running():
+        if type(result) is CoroutineType and running_loop() is None:
             # An ``async def`` inside of a decorator that does not look like one.
             result = run_to_the_end(_run_async(lambda: result, (), {}, own_loop=True))
         return result

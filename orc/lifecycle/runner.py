@@ -11,7 +11,7 @@ from orc.lifecycle.life import life
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Runner, Task
+    from asyncio import AbstractEventLoop, Runner, Task
     from collections.abc import Coroutine
     from typing import Any
 
@@ -69,10 +69,10 @@ def is_coroutine_function(function: object) -> bool:
     )
 
 
-def running() -> bool:
-    """Tell whether an event loop runs on this thread, without importing asyncio for it."""
+def running_loop() -> AbstractEventLoop | None:
+    """Return the event loop that runs on this thread, without importing asyncio for it."""
     events = sys.modules.get("asyncio.events")
-    return events is not None and events._get_running_loop() is not None  # noqa: SLF001 - asyncio's own name for "no error if there is none"
+    return None if events is None else events._get_running_loop()  # noqa: SLF001 - asyncio's own name for "no error if there is none"
 
 
 def run_to_the_end(serving: Coroutine[Any, Any, Any]) -> Any:
