@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orc import errors as errors
     from orc import fleet as fleet
     from orc import testing as testing
+    from orc.codecs.registry import register as register
     from orc.config.cache import Cache as Cache
     from orc.config.default import cached as cached
     from orc.config.default import default_cache as default_cache
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from orc.lifecycle.scope import request_scope as request_scope
     from orc.model.entry import MISSING as MISSING
     from orc.stats.report import Report as Report
+    from orc.tiers.disk.tier import Disk as Disk
+    from orc.tiers.dynamodb.tier import DynamoDB as DynamoDB
     from orc.tiers.memory import Memory as Memory
+    from orc.tiers.redis.tier import Redis as Redis
 
 __version__ = "0.1.0"
 
@@ -36,6 +40,10 @@ _imported = _time(), _monotonic()
 """When this process began, as far as ORC can tell: read by ``orc.lifecycle.life``."""
 
 _PLACES = {
+    "register": "orc.codecs.registry",
+    "Redis": "orc.tiers.redis.tier",
+    "DynamoDB": "orc.tiers.dynamodb.tier",
+    "Disk": "orc.tiers.disk.tier",
     "Cache": "orc.config.cache",
     "Container": "orc.lifecycle.container",
     "MISSING": "orc.model.entry",
@@ -61,7 +69,10 @@ __all__ = (
     "MISSING",
     "Cache",
     "Container",
+    "Disk",
+    "DynamoDB",
     "Memory",
+    "Redis",
     "Report",
     "RequestScope",
     "RequestVar",
@@ -75,6 +86,7 @@ __all__ = (
     "errors",
     "fleet",
     "handler",
+    "register",
     "request_cached",
     "request_scope",
     "testing",

@@ -6,13 +6,19 @@
     ├── ConfigError         (ValueError)    an argument or an ORC_* variable is not allowed
     ├── UnkeyableError      (TypeError)     a key, or an argument of a call, cannot be in a key
     ├── UncacheableError    (TypeError)     the value can be used only once, as a coroutine
-    │   └── UncopyableError                 the value has no copy, as a lock (``strict=True``)
+    │   ├── UncopyableError                 the value has no copy, as a lock (``strict=True``)
+    │   └── UnstorableError                 it would not come back as it is (``strict=True``)
     ├── PartitionError      (ValueError)    a partition was asked for without a tenant
     ├── RecursiveLoadError  (RuntimeError)  a loader asked for the very key it is loading
     ├── ScopeError          (RuntimeError)  something of a request was asked for at the wrong time
     │   ├── NoRequestError                  no request is open here
     │   └── ScopeClosedError                the request that this code belongs to has ended
     ├── NotSetError         (LookupError)   a RequestVar has no value in this request
+    ├── TierError           (OSError)       a tier outside the process did not do its work
+    │   ├── TierTimeoutError  (TimeoutError)     not within its budget
+    │   ├── TierUnavailableError (ConnectionError)  it cannot be reached, or is resting
+    │   ├── TierThrottledError                   it has more to do than was paid for
+    │   └── TierRefusedError  (PermissionError)  no such table, no right, no such user: yours to mend
     ├── ThrottledError      (RuntimeError)  every container of a fleet is busy, and no more may be
     └── SourceUnavailable                   yours to raise: "the origin cannot be reached"
 
@@ -36,9 +42,15 @@ __all__ = (
     "ScopeError",
     "SourceUnavailable",
     "ThrottledError",
+    "TierError",
+    "TierRefusedError",
+    "TierThrottledError",
+    "TierTimeoutError",
+    "TierUnavailableError",
     "UncacheableError",
     "UncopyableError",
     "UnkeyableError",
+    "UnstorableError",
 )
 
 
@@ -63,6 +75,14 @@ class UncopyableError(UncacheableError):
 
     Reaches callers of a cache made with ``strict=True`` only; else the value is returned, not
     stored, counted, and warned of once.
+    """
+
+
+class UnstorableError(UncacheableError):
+    """A value would not come back from a shared tier exactly as it is, so it is not sent there.
+
+    Reaches callers of a cache made with ``strict=True`` only; else memory has the value, and what
+    the shared tiers lack is counted, and warned of once.
     """
 
 
@@ -95,6 +115,30 @@ class SourceUnavailable(OrcError):
 
     It is in ``stale_on`` by default, with ``OSError``: a stale value may be served in its place.
     """
+
+
+class TierError(OrcError, OSError):
+    """A tier outside the process did not do what it was asked to.
+
+    In a handler it is a miss and a count. It reaches callers of a cache made with ``strict=True``,
+    and of `delete` and `invalidate`, where it would mean that an old value can still be served.
+    """
+
+
+class TierTimeoutError(TierError, TimeoutError):
+    """A tier did not answer within its budget. What it was asked to write may be written."""
+
+
+class TierUnavailableError(TierError, ConnectionError):
+    """A tier cannot be reached; or it could not a moment ago, and is left alone for a while."""
+
+
+class TierThrottledError(TierError):
+    """A tier refuses work because there is too much of it."""
+
+
+class TierRefusedError(TierError, PermissionError):
+    """A tier answers that this will never work as it is set up: a table, a right, a password."""
 
 
 class ThrottledError(OrcError, RuntimeError):

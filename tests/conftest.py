@@ -23,7 +23,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ours = name.startswith("ORC_") and not name.startswith("ORC_TEST_")
         if ours or name.startswith("AWS_LAMBDA_"):
             monkeypatch.delenv(name)
-    left_behind = (assemble._shared, default._made, environment._warned)
+    left_behind = (assemble._shared, assemble._named, default._made, environment._warned)
     for each in left_behind:
         each.clear()
     yield

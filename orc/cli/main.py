@@ -24,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     from orc.cli.demo import command
+    from orc.cli.dynamodb import command as dynamodb
 
     parser = argparse.ArgumentParser(
         prog="orc", description="ORC: a tiered cache for functions whose process may live on."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command.add(commands)
+    dynamodb.add(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run(parsed)
     return status

@@ -1,15 +1,20 @@
-"""The only place that names concrete tiers: settings in, the core of a cache out."""
+"""Settings in, the core of a cache out: tiers with their codec, and a guard where they are remote.
+
+With :mod:`orc.config.tier_urls` the only place that names concrete tiers.
+"""
 
 from __future__ import annotations
 
 from _thread import RLock
 
 from orc.config.settings import Settings, checked
-from orc.engine.core import Core
+from orc.engine.core import Core, remaining
 from orc.engine.terms import Terms
 from orc.errors import ConfigError, SourceUnavailable
 from orc.lifecycle.clock import SYSTEM
+from orc.lifecycle.environment import read
 from orc.lifecycle.life import after_fork_in_child
+from orc.lifecycle.marker import temporary_directory
 from orc.model.entry import MISSING
 from orc.tiers.memory import Memory
 
@@ -18,13 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from orc.model.ports import ClockLike, SharedTier
+    from orc.config.tier_urls import TierUrl
+    from orc.model.ports import ClockLike, Codec, SharedTier, Tier
 
 STALE_ON = (OSError, SourceUnavailable)
 """Errors that say "the origin cannot be reached"; ``OSError`` covers connections and time-outs."""
 
 _lock = RLock()
 _shared: list[Memory] = []
+_named: dict[str, list[Tier]] = {}
+"""The tiers made of addresses: caches that name the same share them, and their connections."""
 
 
 def _renew_lock() -> None:
@@ -48,7 +56,7 @@ def shared_memory(settings: Settings) -> Memory:
 
 
 def assemble(
-    tiers: Iterable[Memory | SharedTier] | None,
+    tiers: Iterable[Memory | Tier | SharedTier] | str | None,
     clock: ClockLike | None,
     stale_on: object,
     given: Mapping[str, object],
@@ -57,10 +65,15 @@ def assemble(
 
     Raises ``ConfigError`` for a setting or an argument that is not allowed.
     """
-    settings = Settings(given)
-    if tiers is not None and not hasattr(tiers, "__iter__"):
-        raise ConfigError(f"tiers={tiers!r} is not allowed: give a list, the nearest tier first")
-    stack = list(tiers) if tiers is not None else []
+    settings = Settings(given if tiers is None else {**given, "tiers": tiers})
+    asked = settings["tiers"]
+    stack: list[Any]
+    if isinstance(asked, str):
+        settings, stack = _from_addresses(asked, settings, given)
+    elif asked is None or hasattr(asked, "__iter__"):
+        stack = list(asked) if asked is not None else []
+    else:
+        raise ConfigError(f"tiers={asked!r} is not allowed: give a list, the nearest tier first")
     memory = stack.pop(0) if stack and isinstance(stack[0], Memory) else shared_memory(settings)
     assert isinstance(memory, Memory)  # noqa: S101 - said by the line above
     memory.default_to(settings.function_bytes // 10)
@@ -68,8 +81,14 @@ def assemble(
     if len(behind) < len(stack):
         raise ConfigError("tiers: orc.Memory is the nearest tier; name it first, and once")
     for tier in behind:
-        if not hasattr(tier, "get_many"):
+        if not hasattr(tier, "fetch_many") and not hasattr(tier, "claim_many"):
             raise ConfigError(f"tiers: {tier!r} is not a tier")
+    names = [tier.name for tier in behind]
+    if len({*names, "memory"}) <= len(names):
+        raise ConfigError(
+            f"tiers: the names {', '.join(names)} are not distinct, and statistics go by them: "
+            'give one another name, such as orc.Redis(url, name="eu")'
+        )
     namespace = settings["namespace"]
     if not isinstance(namespace, str):
         raise ConfigError(f"namespace={namespace!r} is not allowed: give a string")
@@ -78,15 +97,73 @@ def assemble(
             "a shared tier needs a namespace, so that functions do not read each other's entries: "
             "give Cache(namespace=...) or set ORC_NAMESPACE"
         )
+    clock = clock if clock is not None else SYSTEM
+    codec = codec_of(settings) if behind else None
     core = Core(
         memory,
-        behind,
-        clock if clock is not None else SYSTEM,
+        [_of_entries(tier, codec, clock, settings) for tier in behind],
+        clock,
         namespace=namespace,
         version=str(settings["version"]),
         disabled=bool(settings["disabled"]),
     )
     return core, terms_of(settings, stale_on)
+
+
+def _from_addresses(
+    text: str, settings: Settings, given: Mapping[str, object]
+) -> tuple[Settings, list[Any]]:
+    """Return settings with those of ``memory://``, and the tiers behind it."""
+    from orc.config import tier_urls
+
+    urls: list[TierUrl] = tier_urls.read(text)
+    if urls[0].scheme == "memory":
+        settings = Settings(given, tier_urls.memory_options(urls[0]))
+    with _lock:
+        if text not in _named:
+            _named[text] = tier_urls.tiers_of(urls)
+        return settings, [*_named[text]]
+
+
+def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> SharedTier:
+    """Put a codec in front of a tier of bytes, and a guard round it where it is remote."""
+    if hasattr(tier, "fetch_many"):
+        return tier  # type: ignore[no-any-return]
+    from orc.engine.entry_tier import EntryTier
+
+    if hasattr(tier, "default_to"):
+        tier.default_to(temporary_directory(read()))
+    if tier.remote:
+        from orc.tiers.guard import Guard
+
+        times: dict[str, Any] = {
+            "reserve": settings["reserve"],
+            "rest": settings["breaker_open"],
+        }
+        tier = Guard(tier, clock, remaining, **times)
+    return EntryTier(tier, codec, clock)
+
+
+def codec_of(settings: Settings) -> Codec:
+    """Make the codec of a cache's shared tiers.
+
+    Raises ``ConfigError`` for keys that are none, and for an extra that is missing.
+    """
+    from orc.codecs.codec import Codec
+
+    keys = settings["encrypt_keys"]
+    ring = None
+    if isinstance(keys, str):
+        from orc.codecs.encryption import parse_keys
+
+        ring = parse_keys(keys)
+    compression, size = settings["compression"], settings["compress_from"]
+    return Codec(
+        compress_from=size if isinstance(size, int) and compression != "none" else None,
+        zstd=compression == "zstd",
+        ring=ring,
+        readable_keys=bool(settings["readable_keys"]),
+    )
 
 
 def terms_of(settings: Settings, stale_on: object) -> Terms:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orc.engine.typed import AsyncCached, Cached, Decorator
     from orc.model.entry import Missing
     from orc.model.freshness import Seconds
-    from orc.model.ports import ClockLike, SharedTier
+    from orc.model.ports import ClockLike, SharedTier, Tier
     from orc.stats.report import Report
     from orc.tiers.memory import Memory
 
@@ -50,7 +50,7 @@ class Cache(ExplicitKeys):
     def __init__(  # noqa: PLR0913 - one argument for each setting
         self,
         *,
-        tiers: Iterable[Memory | SharedTier] | None = None,
+        tiers: Iterable[Memory | Tier | SharedTier] | str | None = None,
         ttl: Ttl | Missing = MISSING,
         memory_ttl: Seconds | Missing = MISSING,
         jitter: float | Missing = MISSING,
@@ -63,6 +63,12 @@ class Cache(ExplicitKeys):
         isolation: str | Missing = MISSING,
         strict: bool | Missing = MISSING,
         disabled: bool | Missing = MISSING,
+        compression: str | Missing = MISSING,
+        compress_from: int | Missing = MISSING,
+        encrypt_keys: str | Missing | None = MISSING,
+        readable_keys: bool | Missing = MISSING,
+        reserve: Seconds | Missing = MISSING,
+        breaker_open: Seconds | Missing = MISSING,
         clock: ClockLike | None = None,
     ) -> None:
         given = {
@@ -77,6 +83,12 @@ class Cache(ExplicitKeys):
             "isolation": isolation,
             "strict": strict,
             "disabled": disabled,
+            "compression": compression,
+            "compress_from": compress_from,
+            "encrypt_keys": encrypt_keys,
+            "readable_keys": readable_keys,
+            "reserve": reserve,
+            "breaker_open": breaker_open,
         }
         core, terms = assemble(
             tiers,
@@ -238,10 +250,20 @@ class Cache(ExplicitKeys):
         """
         return self._gate.during(DISABLED)
 
+    def prewarm(self) -> None:
+        """Import and connect now what the tiers would at their first use.
+
+        For the init phase of a container, in which it costs no request any time: call it beside
+        the handler, at module level. A tier that cannot be reached is counted, and tried again
+        later. Raises ``ConfigError`` for an extra that is not installed.
+        """
+        self._core.prewarm()
+
     def stats(self) -> Report:
         """Return what this cache did in this process, with all its functions and partitions.
 
         The report's ``states`` has the same by state of the container: see ``orc.container``.
         """
         core = self._core
-        return report(core.totals(), core.memory, core.totals_by_state())
+        counted = {tier.name: tier.counts() for tier in core.tiers if hasattr(tier, "counts")}
+        return report(core.totals(), core.memory, core.totals_by_state(), counted)

@@ -7,8 +7,10 @@ from _weakref import ref
 from collections import deque
 
 from orc.engine.gate import Gate
+from orc.errors import TierError
 from orc.lifecycle.chance import token, uniform
 from orc.lifecycle.life import life
+from orc.lifecycle.scope import current_scope
 from orc.model.tags import Tag
 from orc.stampede.single_flight import Flights
 from orc.stats.counters import Counters
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from weakref import WeakValueDictionary
 
     from orc.model.ports import ClockLike, SharedTier
-    from orc.model.tags import Snapshot
+    from orc.model.tags import Marks, Snapshot
     from orc.tiers.memory import Memory, Space
 
 
@@ -43,12 +45,21 @@ class Core:
         self.memory = memory
         self.tiers = tuple(tiers)
         """The shared tiers, the nearest first."""
+        self.unchecked = frozenset(
+            tier
+            for index, tier in enumerate(self.tiers)
+            if not tier.fleetwide and any(deeper.fleetwide for deeper in self.tiers[index:])
+        )
+        """Tiers of this environment alone in front of one that all containers see."""
+        self._cleared: dict[str | None, float] = {}
+        """When partitions, or all (``None``), were last cleared: seconds, wall clock."""
         self.clock = clock
         self.namespace = namespace
         self.version = version
         self.gate = Gate(clock.wall, disabled=disabled)
         self.flights = Flights()
         self.uniform = uniform
+        self.remaining = remaining
         self.explicit = Counters("explicit keys")
         self._gone: dict[str, Counters] = {}
         """Counters of functions that are gone, by name: several may have had one."""
@@ -69,6 +80,14 @@ class Core:
     def now(self) -> tuple[float, float]:
         """Read both clocks: seconds, wall and monotonic."""
         return self.clock.wall(), self.clock.monotonic()
+
+    def prewarm(self) -> None:
+        """Import and connect what the tiers would at their first use."""
+        for tier in self.tiers:
+            try:
+                getattr(tier, "prewarm", _nothing)()
+            except TierError:
+                self.explicit.tier("errors", tier.name)
 
     # -- spaces -----------------------------------------------------------------------------------
 
@@ -165,13 +184,17 @@ class Core:
         self._lock = RLock()
         self.gate.forked()
         self.flights.forked()
+        for tier in self.tiers:
+            getattr(tier, "forked", _nothing)()
         for book in (*self._books, *self._gone.values()):
             book.forked()
         self._count_anew()
 
     def restored(self) -> None:
         """Go on in a copy of a snapshot: whatever was stored may be weeks old by now."""
-        self.clear(None)
+        self._forget(None)
+        for tier in self.tiers:
+            getattr(tier, "restored", _nothing)()
         self._count_anew()
 
     def _count_anew(self) -> None:
@@ -183,7 +206,20 @@ class Core:
     # -- clearing ---------------------------------------------------------------------------------
 
     def clear(self, partition: str | None) -> None:
-        """Drop all entries: of one partition, or of all and of what is in none."""
+        """Drop all entries: of one partition, or of all and of what is in none.
+
+        Those in shared tiers are not answered any more either, by this process.
+        """
+        self._cleared[partition] = self.clock.wall()
+        self._forget(partition)
+
+    def cleared_at(self, partition: str | None) -> float:
+        """Return when a partition was last cleared: seconds, wall clock; 0 if it never was."""
+        if not self._cleared:
+            return 0.0
+        return max(self._cleared.get(None, 0.0), self._cleared.get(partition, 0.0))
+
+    def _forget(self, partition: str | None) -> None:
         with self._lock:
             belonging = [
                 space()
@@ -203,6 +239,20 @@ class Core:
 
     def snapshot(self, tags: Sequence[str], partition: str | None) -> Snapshot:
         """Return these tags with the versions that they have now."""
+        return self._versions(tags, partition)
+
+    def bind(self, marks: Marks, partition: str | None) -> Snapshot:
+        """Return what an entry of a shared tier carries as a snapshot of this process's tags.
+
+        A tag that is not known here gets a version that no entry has: nobody can tell whether it
+        was invalidated meanwhile.
+        """
+        if not marks:
+            return ()
+        here = self._versions([name for name, _ in marks], partition)
+        return tuple((tag, version) for (tag, _), (_, version) in zip(here, marks, strict=True))
+
+    def _versions(self, tags: Sequence[str], partition: str | None) -> Snapshot:
         if not tags:
             return ()
         with self._lock:
@@ -226,3 +276,13 @@ class Core:
                 tag = None if self._tags is None else self._tags.get((partition, name))
                 if tag is not None:
                     tag.version = token()
+
+
+def remaining() -> float | None:
+    """Seconds that the request of this code has left; ``None`` where nobody knows."""
+    scope = current_scope()
+    return None if scope is None else scope.remaining()
+
+
+def _nothing() -> None:
+    """Stand in for what a tier of somebody else's does not have."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial, update_wrapper
+from types import BuiltinFunctionType, FunctionType
 
 from orc.engine.drivers import arun, run
 from orc.engine.gate import BYPASS, DISABLED, OPEN
@@ -11,7 +13,7 @@ from orc.engine.read_plan import read_through
 from orc.engine.template import fields, names_of
 from orc.engine.wrapper import Parameters, compile_wrapper, local_key
 from orc.engine.write_plan import remove_many
-from orc.errors import ConfigError
+from orc.errors import ConfigError, OrcWarning
 from orc.model.entry import MISSING
 from orc.model.key import arguments, local
 from orc.model.tags import render
@@ -33,6 +35,23 @@ def title_of(function: Callable[..., Any]) -> str:
     # A method of a built-in type has no module, and that of a built-in object may be None.
     module = getattr(function, "__module__", None) or "builtins"
     return f"{module}.{named.__qualname__}"
+
+
+_CALLER = 3
+"""Frames from a warning of :func:`decorate` to who decorates a function."""
+
+
+def is_named(function: Callable[..., Any]) -> bool:
+    """Tell whether a callable's module and qualified name mean it alone, in every process.
+
+    They do not for lambdas and functions made in functions, which share theirs; nor for bound
+    methods, partial objects and other callables, which hold more than their name says.
+    """
+    name = getattr(function, "__qualname__", "<")
+    return type(function) in _NAMED and "<" not in name
+
+
+_NAMED = (FunctionType, BuiltinFunctionType)
 
 
 def decorate(  # noqa: PLR0913 - the terms of one function
@@ -69,7 +88,15 @@ def decorate(  # noqa: PLR0913 - the terms of one function
     keyed, expression, key_values, made = _key(parameters, title, key, names_of(ignore, "ignore"))
     counters = Counters(title)
     space = core.function_space(counters, place.get("partition"))
-    keyspace = Keyspace(core, terms, space, counters, title, **place)
+    named = is_named(function) or place.get("namespace") is not None
+    keyspace = Keyspace(core, terms, space, counters, title, **place, shared=named)
+    if core.tiers and not named:
+        warnings.warn(
+            f"{title} is cached in memory alone: its name does not tell it from other functions. "
+            'Give it a place of its own, @cached(namespace="..."), to have it in the shared tiers.',
+            OrcWarning,
+            stacklevel=_CALLER,
+        )
     cached = CachedFunction(keyspace, title, parameters.names, keyed, tags)
     compiled = compile_wrapper(
         function,

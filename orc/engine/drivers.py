@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 
-from orc.engine.operations import Fetch, Join, Load, Remove, Stopped, Store, Wait
+from orc.engine.operations import Fetch, Join, Load, Pause, Remove, Stopped, Store, Wait
 from orc.lifecycle.runner import running_loop
 from orc.lifecycle.scope import current_scope, scope_of_this_code
 from orc.stampede.single_flight import Boarding
@@ -78,11 +78,15 @@ def _perform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Wait):
         return _wait(operation.flight, flights)
     if isinstance(operation, Fetch):
-        return operation.tier.get_many(operation.keys)
+        return operation.tier.fetch_many(
+            operation.addresses, operation.accept, operation.lease, consistent=operation.consistent
+        )
     if isinstance(operation, Store):
-        return operation.tier.set_many(operation.fills)
-    assert isinstance(operation, Remove)  # noqa: S101 - the last of six kinds
-    return operation.tier.delete_many(operation.keys)
+        return operation.tier.store_many(operation.fills)
+    if isinstance(operation, Pause):
+        return _pause(operation.seconds)
+    assert isinstance(operation, Remove)  # noqa: S101 - the last of seven kinds
+    return operation.tier.remove_many(operation.addresses)
 
 
 async def _aperform(operation: Operation, flights: Flights) -> Any:
@@ -96,11 +100,27 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Wait):
         return await _await(operation.flight, flights)
     if isinstance(operation, Fetch):
-        return await operation.tier.aget_many(operation.keys)
+        return await operation.tier.afetch_many(
+            operation.addresses, operation.accept, operation.lease, consistent=operation.consistent
+        )
     if isinstance(operation, Store):
-        return await operation.tier.aset_many(operation.fills)
-    assert isinstance(operation, Remove)  # noqa: S101 - the last of six kinds
-    return await operation.tier.adelete_many(operation.keys)
+        return await operation.tier.astore_many(operation.fills)
+    if isinstance(operation, Pause):
+        return await _apause(operation.seconds)
+    assert isinstance(operation, Remove)  # noqa: S101 - the last of seven kinds
+    return await operation.tier.aremove_many(operation.addresses)
+
+
+def _pause(seconds: float) -> None:
+    nobody = allocate_lock()
+    nobody.acquire()
+    nobody.acquire(timeout=seconds)
+
+
+async def _apause(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
 
 
 def _join(operation: Join, flights: Flights, *, sync: bool) -> Turn:

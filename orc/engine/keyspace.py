@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import warnings
 
-from orc.errors import OrcWarning, UncacheableError, UncopyableError
+from orc.errors import OrcWarning, UncacheableError, UncopyableError, UnstorableError
 from orc.isolation.copying import keep
 from orc.model.entry import MISSING, Entry
-from orc.model.freshness import FOREVER, lateness, lifetime, reader_lateness, trust
+from orc.model.freshness import (
+    FOREVER,
+    lateness,
+    lease_seconds,
+    lifetime,
+    reader_lateness,
+    stale_if_error_seconds,
+    trust,
+)
 from orc.model.key import compose, encode
 from orc.model.outcome import ERROR
 from orc.model.tags import Invalidated, valid
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 
     from orc.engine.core import Core
     from orc.engine.terms import Terms
+    from orc.model.address import Address
     from orc.model.ports import SharedTier
     from orc.model.tags import Snapshot
     from orc.stats.counters import Counters
@@ -93,13 +102,16 @@ class Keyspace:
     """The keys of one function, or the explicit keys of one partition."""
 
     __slots__ = (
+        "_folder",
         "core",
         "counters",
+        "load_time",
         "name",
         "namespace",
         "partition",
         "space",
         "terms",
+        "tiers",
         "version",
     )
 
@@ -114,8 +126,14 @@ class Keyspace:
         partition: str | None = None,
         namespace: str | None = None,
         version: str | None = None,
+        shared: bool = True,
     ) -> None:
         self.core = core
+        self.tiers = core.tiers if shared else ()
+        """The tiers outside the process, the nearest first; none for what they cannot name."""
+        self.load_time = 0.0
+        """Seconds that the last load took."""
+        self._folder: str | None = None
         self.namespace = core.namespace if namespace is None else namespace
         self.version = core.version if version is None else version
         self.space = space
@@ -242,18 +260,20 @@ class Keyspace:
         began: tuple[float, float],
         life: float,
         flight: Voidable | None = None,
+        checked_at: float | None = None,
     ) -> None:
         """Put a kept value in memory, unless its flight was voided meanwhile.
 
-        `began` is the start of the load on both clocks, and `life` the seconds of freshness.
+        `began` is the start of the load on both clocks, `life` the seconds of freshness, and
+        `checked_at` when the tiers behind memory were last known to have it: now, if not given.
         """
         wall, mono = began
         value, thaw = kept
         fresh_until = wall + life
         wall_until, mono_until = fresh_until, mono + life
-        if self.core.tiers:
-            clock = self.core.clock
-            wall_until = min(wall_until, clock.wall() + trust(life, self.terms.memory_ttl))
+        if self.tiers:
+            checked = self.core.clock.wall() if checked_at is None else checked_at
+            wall_until = min(wall_until, checked + trust(life, self.terms.memory_ttl))
             mono_until -= fresh_until - wall_until
         self.space.put(
             key,
@@ -286,31 +306,93 @@ class Keyspace:
         self.store(
             key,
             kept,
-            entry.versions,
+            self.core.bind(entry.versions, self.partition),
             began=(entry.created_at, mono - (wall - entry.created_at)),
             life=life,
             flight=flight,
+            checked_at=entry.checked_at,
         )
 
-    def accepts(self, entry: Entry, reader_ttl: object, copy: Copy | None) -> bool:
-        """Tell whether a shared tier's entry is fresh, real and not older than memory's copy."""
+    def entry(  # noqa: PLR0913 - all that is known of a new entry
+        self,
+        value: object,
+        versions: Snapshot,
+        *,
+        began: float,
+        life: float,
+        ttl: float,
+        load_time: float = 0.0,
+    ) -> Entry:
+        """Make what travels to the shared tiers: stored now, loaded from the instant `began` on."""
+        return Entry(
+            value,
+            began,
+            began + life,
+            load_time,
+            tuple((tag.name, version) for tag, version in versions),
+            stale_while_revalidate=self.terms.stale_while_revalidate,
+            stale_if_error=stale_if_error_seconds(self.terms.stale_if_error, ttl),
+            checked_at=self.core.clock.wall(),
+        )
+
+    def accepts(
+        self, tier: SharedTier, entry: Entry, reader_ttl: object, copy: Copy | None
+    ) -> bool:
+        """Tell whether a shared tier's entry is fresh, real and not older than memory's copy.
+
+        One in a tier of this environment alone must have been checked lately, if there is a tier
+        behind it that all containers see: another of them may have deleted it there.
+        """
         now = self.core.clock.wall()
         life = reader_ttl if isinstance(reader_ttl, float) else FOREVER
+        latest = now + self.core.MOST_SKEW
         return (
             now < min(entry.fresh_until, entry.created_at + life)
-            and entry.created_at <= now + self.core.MOST_SKEW
+            and entry.created_at <= latest
             and (copy is None or entry.created_at >= copy.created_at)
-            and valid(entry.versions)
+            and entry.created_at > self.core.cleared_at(self.partition)
+            and (
+                tier not in self.core.unchecked
+                or now - self.terms.memory_ttl < entry.checked_at <= latest
+            )
+            and valid(self.core.bind(entry.versions, self.partition))
         )
 
+    def lease(self) -> float:
+        """Seconds for which who loads a key now keeps others from it."""
+        return lease_seconds(self.load_time, self.core.remaining())
+
+    def checked(self, tier: SharedTier, entry: Entry) -> None:
+        """Note that an entry was just found where all who may change it do so."""
+        if tier not in self.core.unchecked:
+            entry.checked_at = self.core.clock.wall()
+
     def broken(self, tier: SharedTier, error: Exception, amount: int = 1) -> None:
-        """Count what a tier did not answer; raise its error if the terms are strict."""
-        self.counters.tier("errors", tier.name, amount)
+        """Count what a tier did not do; raise its error if the terms are strict."""
+        self.failed(tier, error, amount)
         if self.terms.strict:
             raise error
 
-    def wire(self, values: Sequence[object]) -> bytes:
-        """Return the key by which shared tiers know these arguments."""
-        return compose(
+    def failed(self, tier: SharedTier, error: Exception, amount: int = 1) -> Exception:
+        """Count what a tier did not do, or was not given, and return why."""
+        if isinstance(error, UnstorableError):
+            if self.counters.add("unstorable") == 1 and not self.terms.strict:
+                warnings.warn(
+                    f"{self.counters.name}: {error}. It is kept in memory alone.",
+                    OrcWarning,
+                    stacklevel=2,
+                )
+        else:
+            self.counters.tier("errors", tier.name, amount)
+        return error
+
+    def address(self, values: Sequence[object]) -> Address:
+        """Return where shared tiers keep what belongs to these arguments."""
+        from orc.model.address import Address, folder_of
+
+        if self._folder is None:
+            self._folder = folder_of(self.namespace, self.name)
+        full = compose(
             self.namespace, self.version, self.partition, self.name, encode(tuple(values))
         )
+        return Address(full, self._folder, self.partition, self.version)

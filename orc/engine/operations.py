@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import Any
 
+    from orc.model.address import Address
+    from orc.model.entry import Entry
     from orc.model.ports import Fill, SharedTier
     from orc.stampede.flight import Flight, Key
 
@@ -46,13 +48,37 @@ class Wait(Operation):
 
 
 class Fetch(Operation):
-    """Ask a shared tier for entries: a list of ``Found``, one for each key."""
+    """Ask a shared tier for entries: a list of ``Found``, one for each address.
 
-    __slots__ = ("keys", "tier")
+    With a `lease` in seconds, rows without an entry that is accepted are claimed; 0 keeps nobody
+    else from claiming them. `consistent`: see every write that was answered before.
+    """
 
-    def __init__(self, tier: SharedTier, keys: Sequence[bytes]) -> None:
+    __slots__ = ("accept", "addresses", "consistent", "lease", "tier")
+
+    def __init__(
+        self,
+        tier: SharedTier,
+        addresses: Sequence[Address],
+        accept: Callable[[Address, Entry], bool],
+        *,
+        lease: float | None,
+        consistent: bool,
+    ) -> None:
         self.tier = tier
-        self.keys = keys
+        self.addresses = addresses
+        self.accept = accept
+        self.lease = lease
+        self.consistent = consistent
+
+
+class Pause(Operation):
+    """Let some seconds go by, for somebody else to finish."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
 
 class Store(Operation):
@@ -68,11 +94,11 @@ class Store(Operation):
 class Remove(Operation):
     """Remove entries from a shared tier."""
 
-    __slots__ = ("keys", "tier")
+    __slots__ = ("addresses", "tier")
 
-    def __init__(self, tier: SharedTier, keys: Sequence[bytes]) -> None:
+    def __init__(self, tier: SharedTier, addresses: Sequence[Address]) -> None:
         self.tier = tier
-        self.keys = keys
+        self.addresses = addresses
 
 
 class Join(Operation):

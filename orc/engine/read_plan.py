@@ -6,24 +6,50 @@ and coroutines share every decision. A trusted hit in memory is answered before 
 
 from __future__ import annotations
 
-from orc.engine.operations import Fetch, Join, Load, Remove, Store, Wait
-from orc.model.entry import MISSING, Entry
-from orc.model.freshness import FOREVER
+from orc.engine.operations import Fetch, Join, Load, Pause, Remove, Store, Wait
+from orc.engine.read_many import acceptance, thawed
+from orc.model.entry import MISSING
+from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE
 from orc.model.key import is_local
 from orc.model.outcome import ABANDONED, FAILED, FLYING, FOLLOW, LEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
+    from orc.model.address import Address
+    from orc.model.entry import Entry, Found
     from orc.model.ports import SharedTier
     from orc.stampede.flight import Flight
     from orc.stampede.single_flight import Turn
 
-    Passed = list[tuple[SharedTier, bytes | None]]
+
+class Passed:
+    """The shared tiers that a read has passed without finding what it looked for."""
+
+    __slots__ = ("address", "lost", "tokens")
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.tokens: list[tuple[SharedTier, bytes]] = []
+        """Those that a fill may go to, with the token for it."""
+        self.lost: list[SharedTier] = []
+        """Those where somebody else is loading it, and no fill of ours is taken."""
+
+    def note(self, tier: SharedTier, found: Found) -> None:
+        """Note what a tier without the entry has answered."""
+        if found.token is None:
+            self.lost.append(tier)
+        else:
+            self.tokens.append((tier, found.token))
+
+    def fills(self, entry: Entry | None) -> list[Store]:
+        """Return the fills, the deepest tier first; without an entry, give the claims back."""
+        return [
+            Store(tier, [(self.address, entry, token)]) for tier, token in reversed(self.tokens)
+        ]
 
 
 def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
@@ -64,46 +90,6 @@ def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
             flights.leave(turn)
 
 
-def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
-    """Return what the tiers have of some explicit keys; one round trip for each shared tier."""
-    found: dict[str, object] = {}
-    missing: list[str] = []
-    for key in dict.fromkeys(keys):
-        view = keyspace.look(key)
-        value = keyspace.open(view) if view.trusted else MISSING
-        if value is MISSING:
-            keyspace.counters.miss(view.cause)
-            missing.append(key)
-        else:
-            keyspace.hit(view)
-            found[key] = value
-    core = keyspace.core
-    for tier in core.tiers:
-        if not missing:
-            break
-        # A copy of what was read before somebody wrote would bring back the old value.
-        watch = core.flights.watch()
-        try:
-            found_there = yield Fetch(tier, [keyspace.wire((key,)) for key in missing])
-            answers = list(zip(missing, found_there, strict=True))
-        except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
-            keyspace.broken(tier, error, len(missing))
-            continue
-        for key, answer in answers:
-            entry = answer.entry
-            # No ttl of the reader's own: who sets a key says how long it is good for.
-            if entry is None or not keyspace.accepts(entry, None, keyspace.space.index.get(key)):
-                keyspace.counters.tier("misses", tier.name)
-                continue
-            keyspace.counters.tier("hits", tier.name)
-            missing.remove(key)
-            kept = keyspace.keep(entry.value)
-            if kept is not None:
-                keyspace.bring_up(key, entry, kept, watch)
-            found[key] = entry.value if kept is None else _thawed(kept)
-    return found
-
-
 def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     flights = keyspace.core.flights
     try:
@@ -115,12 +101,12 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
                 keyspace.counters.add("shared")
                 flights.land(flight, (view.value, view.thaw), view.created_at)
                 return value
-        passed: Passed = []
-        if keyspace.core.tiers:
-            value = yield from _descend(keyspace, ask, flight, passed)
-            if value is not MISSING:
-                return value
-        return (yield from _load(keyspace, ask, flight, passed))
+        if keyspace.tiers:
+            passed = Passed(keyspace.address(ask.values))
+            # A class made in a function has no name that another process knows.
+            if not is_local(passed.address.full):
+                return (yield from _from_shared(keyspace, ask, flight, passed))
+        return (yield from _load(keyspace, ask, flight, None))
     except Exception as error:
         flights.fail(flight, error)
         value = keyspace.stale_value(ask, error)
@@ -137,40 +123,88 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
             flights.abandon(flight)
 
 
+def _from_shared(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
+    """Ask the shared tiers, then load; leave no claim behind that is not for a fill."""
+    try:
+        value = yield from _descend(keyspace, ask, flight, passed)
+        if value is not MISSING:
+            return value
+        return (yield from _load(keyspace, ask, flight, passed))
+    except Exception:
+        # Who waits for this load need not wait until the lease is over.
+        for give_back in passed.fills(None):
+            try:
+                yield give_back
+            except Exception:  # noqa: BLE001 - the first error is the one to tell
+                keyspace.counters.tier("errors", give_back.tier.name)
+        raise
+
+
 def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
     """Ask the shared tiers one by one, and bring up what is found; note the tokens of the rest."""
     core, counters = keyspace.core, keyspace.counters
-    wire = keyspace.wire(ask.values)
-    if is_local(wire):
-        return MISSING  # a class made in a function: no other process can know it by name
     ttl = keyspace.terms.ttl if ask.ttl is None else ask.ttl
-    for tier in core.tiers:
+    copy = keyspace.space.index.get(ask.key)
+    for tier in keyspace.tiers:
         try:
-            (found,) = yield Fetch(tier, [wire])
+            found = yield from _ask(keyspace, ask, tier, passed, ttl)
         except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
             keyspace.broken(tier, error)
             continue
-        if ask.anew:
-            passed.append((tier, found.token))
-            continue
         entry = found.entry
-        copy = keyspace.space.index.get(ask.key)
-        if entry is None or not keyspace.accepts(entry, ttl, copy):
-            counters.tier("misses", tier.name)
-            passed.append((tier, found.token))
+        if ask.anew or entry is None or not keyspace.accepts(tier, entry, ttl, copy):
+            if not ask.anew:
+                counters.tier("misses", tier.name)
+            passed.note(tier, found)
             continue
         counters.tier("hits", tier.name)
+        keyspace.checked(tier, entry)
         kept = keyspace.keep(entry.value)
-        yield from _change(keyspace, flight, _fills(wire, entry, passed))
+        yield from _change(keyspace, flight, passed.fills(entry))
         if kept is None:
             return entry.value
         keyspace.bring_up(ask.key, entry, kept, flight, ttl)
         core.flights.land(flight, kept, entry.created_at)
-        return _thawed(kept)
+        return thawed(kept)
     return MISSING
 
 
-def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
+def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: object) -> Plan:
+    """Ask one tier, and claim the row if it lacks the entry; wait while somebody else loads it.
+
+    Not longer than the lease of that other one, nor than half of what is left of this request.
+    """
+    copies = {passed.address: keyspace.space.index.get(ask.key)}
+    fetch = Fetch(
+        tier,
+        [passed.address],
+        _nothing_will_do if ask.anew else acceptance(keyspace, tier, ttl, copies),
+        lease=keyspace.lease(),
+        consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
+    )
+    left = keyspace.core.remaining()
+    patience = None if left is None else left / 2
+    pause = LEAST_PATIENCE
+    while True:
+        (found,) = yield fetch
+        if found.error is not None:
+            raise found.error
+        wait = found.held if patience is None else min(found.held, patience)
+        if ask.anew or wait <= 0:
+            return found
+        if patience is None:
+            patience = wait
+        pause = min(pause, wait)
+        yield Pause(pause)
+        patience -= pause
+        pause = min(2 * pause, MOST_PATIENCE)
+
+
+def _nothing_will_do(_address: Address, _entry: Entry) -> bool:
+    return False
+
+
+def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -> Plan:
     """Call the loader and store what it returns: the deepest tier first and memory last."""
     core, counters = keyspace.core, keyspace.counters
     versions = flight.versions = core.snapshot(ask.tags, keyspace.partition)
@@ -182,31 +216,35 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
         counters.add("load_errors")
         raise
     finally:
-        load_time = max(0.0, core.clock.monotonic() - began[1])
+        load_time = keyspace.load_time = max(0.0, core.clock.monotonic() - began[1])
         counters.add("load_seconds", load_time)
     kept = keyspace.keep(value)
     ttl = keyspace.terms.ttl_of(value) if ask.ttl is None else ask.ttl
     stored = kept is not None and ttl > 0
     life = keyspace.life_of(ttl)
-    if stored and passed and ttl < FOREVER:
-        entry = Entry(value, began[0], began[0] + life, load_time, versions)
-        fills = _fills(keyspace.wire(ask.values), entry, passed)
-        yield from _change(keyspace, flight, fills)
-    elif ask.anew and passed:
-        # What was passed by there is older than what this caller is given.
-        wire = keyspace.wire(ask.values)
-        removals = [Remove(tier, [wire]) for tier, _ in reversed(passed)]
-        yield from _change(keyspace, flight, removals)
+    if passed is not None:
+        entry = None
+        if stored and ttl < FOREVER:
+            entry = keyspace.entry(
+                value, versions, began=began[0], life=life, ttl=ttl, load_time=load_time
+            )
+        yield from _change(keyspace, flight, _outcome(passed, entry, anew=ask.anew))
     if kept is not None and stored:
         keyspace.store(ask.key, kept, versions, began=began, life=life, flight=flight)
     elif not flight.void:
         keyspace.space.remove(ask.key)
     core.flights.land(flight, kept)
-    return value if kept is None else _thawed(kept)
+    return value if kept is None else thawed(kept)
 
 
-def _fills(wire: bytes, entry: Entry, passed: Passed) -> list[Store]:
-    return [Store(tier, [(wire, entry, token)]) for tier, token in reversed(passed)]
+def _outcome(passed: Passed, entry: Entry | None, *, anew: bool) -> Sequence[Store | Remove]:
+    """Return what becomes of the rows that were passed."""
+    if not anew:
+        return passed.fills(entry)
+    # What was passed by is older than what this caller is given.
+    tiers = [*passed.lost, *(tier for tier, _ in passed.tokens if entry is None)]
+    removals = [Remove(tier, [passed.address]) for tier in tiers]
+    return [*removals, *passed.fills(entry)] if entry is not None else removals
 
 
 def _change(keyspace: Keyspace, flight: Flight, changes: Sequence[Store | Remove]) -> Plan:
@@ -237,7 +275,7 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     finally:
         counters.add("load_seconds", max(0.0, monotonic() - began))
     kept = keyspace.keep(value)
-    return value if kept is None else _thawed(kept)
+    return value if kept is None else thawed(kept)
 
 
 def _of_others(keyspace: Keyspace, ask: Ask, flight: Flight) -> object:
@@ -251,16 +289,9 @@ def _of_others(keyspace: Keyspace, ask: Ask, flight: Flight) -> object:
     if flight.result is None:
         return MISSING
     keyspace.counters.add("shared")
-    return _thawed(flight.result)
+    return thawed(flight.result)
 
 
 def _too_old(keyspace: Keyspace, ask: Ask, flight: Flight) -> bool:
     """Tell whether a flight brought what this reader's own, shorter ttl does not admit."""
     return ask.ttl is not None and keyspace.core.clock.wall() >= flight.created_at + ask.ttl
-
-
-def _thawed(kept: Any) -> object:
-    value: object
-    thaw: Callable[[object], object] | None
-    value, thaw = kept
-    return value if thaw is None else thaw(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from orc.engine.gate import BYPASS, DISABLED, OPEN
 from orc.engine.keyspace import Ask
-from orc.engine.read_plan import read_many, read_through
+from orc.engine.read_many import read_many
+from orc.engine.read_plan import read_through
 from orc.engine.template import names_of
 from orc.engine.write_plan import remove_many, write_many
 from orc.errors import ConfigError, UnkeyableError

@@ -9,7 +9,6 @@ process.)
 from __future__ import annotations
 
 from orc.engine.operations import Remove, Store
-from orc.model.entry import Entry
 from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from orc.engine.keyspace import Kept, Keyspace
     from orc.engine.operations import Plan
+    from orc.model.address import Address
+    from orc.model.entry import Entry
 
 
 def write_many(
@@ -36,26 +37,28 @@ def write_many(
     began = core.now()
     storable: list[tuple[str, Kept, float]] = []
     unstorable: list[str] = []
-    travelling: list[tuple[bytes, Entry, None]] = []
-    staying: list[bytes] = []
+    travelling: list[tuple[Address, Entry, None]] = []
+    staying: list[Address] = []
     failure: Exception | None = None
     for key, value in values.items():
         kept = keyspace.keep(value)
-        wire = keyspace.wire((key,)) if core.tiers else b""
         fresh_for = keyspace.terms.ttl_of(value) if ttl is None else ttl
-        if kept is None or fresh_for <= 0:
-            unstorable.append(key)
-            staying.append(wire)
-            continue
         life = keyspace.life_of(fresh_for)
-        storable.append((key, kept, life))
-        if fresh_for < FOREVER:
-            entry = Entry(value, began[0], began[0] + life, 0.0, versions)
-            travelling.append((wire, entry, None))
+        stored = kept is not None and fresh_for > 0
+        if kept is not None and stored:
+            storable.append((key, kept, life))
         else:
-            staying.append(wire)
+            unstorable.append(key)
+        if not keyspace.tiers:
+            continue
+        address = keyspace.address((key,))
+        if stored and fresh_for < FOREVER:
+            entry = keyspace.entry(value, versions, began=began[0], life=life, ttl=fresh_for)
+            travelling.append((address, entry, None))
+        else:
+            staying.append(address)
     _void(keyspace, values)
-    for tier in reversed(core.tiers):
+    for tier in reversed(keyspace.tiers):
         try:
             if travelling:
                 yield Store(tier, travelling)
@@ -63,8 +66,7 @@ def write_many(
                 # Whatever is there is older than this write.
                 yield Remove(tier, staying)
         except Exception as error:  # noqa: BLE001 - a broken tier is a count, whatever broke
-            keyspace.counters.tier("errors", tier.name)
-            failure = failure or error
+            failure = failure or keyspace.failed(tier, error)
     _void(keyspace, values)
     for key in unstorable:
         keyspace.space.remove(key)
@@ -82,12 +84,11 @@ def remove_many(
     `values` are what the keys are made of. The error of a tier that fails is raised, after all the
     others were done: a lost removal would leave an old value to be served.
     """
-    core = keyspace.core
     failure: Exception | None = None
     _void(keyspace, keys)
-    for tier in reversed(core.tiers):
+    for tier in reversed(keyspace.tiers):
         try:
-            yield Remove(tier, [keyspace.wire(made_of) for made_of in values])
+            yield Remove(tier, [keyspace.address(made_of) for made_of in values])
         except Exception as error:  # noqa: BLE001 - raised below
             keyspace.counters.tier("errors", tier.name)
             failure = failure or error

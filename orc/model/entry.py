@@ -6,7 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, final
 
-    from orc.model.tags import Snapshot
+    from orc.errors import TierError
+    from orc.model.tags import Marks
 else:
 
     def final(cls: type) -> type:
@@ -39,24 +40,42 @@ class Entry:
 
     `created_at` is the *start* of the load (seconds since the epoch), `fresh_until` the end of its
     freshness wherever it is copied to, `load_time` the seconds that loading took, and `versions`
-    the tags it had and their versions from before the load.
+    the names of the tags it had, with their versions from before the load. The stale windows (RFC
+    5861) are seconds after `fresh_until`. `checked_at` is when a tier that all containers see was
+    last known to have it: a copy that only one container sees is trusted for so long after that.
     """
 
-    __slots__ = ("created_at", "fresh_until", "load_time", "value", "versions")
+    __slots__ = (
+        "checked_at",
+        "created_at",
+        "fresh_until",
+        "load_time",
+        "stale_if_error",
+        "stale_while_revalidate",
+        "value",
+        "versions",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a record
         self,
         value: object,
         created_at: float,
         fresh_until: float,
         load_time: float = 0.0,
-        versions: Snapshot = (),
+        versions: Marks = (),
+        *,
+        stale_while_revalidate: float = 0.0,
+        stale_if_error: float = 0.0,
+        checked_at: float = 0.0,
     ) -> None:
         self.value = value
         self.created_at = created_at
         self.fresh_until = fresh_until
         self.load_time = load_time
         self.versions = versions
+        self.stale_while_revalidate = stale_while_revalidate
+        self.stale_if_error = stale_if_error
+        self.checked_at = checked_at
 
     def __repr__(self) -> str:
         life = self.fresh_until - self.created_at
@@ -64,13 +83,23 @@ class Entry:
 
 
 class Found:
-    """What a shared tier answered for one key: the entry, if any, and the token for a fill.
+    """What a shared tier answered for one key.
 
-    A tier that hands out tokens accepts a fill only with the token that is still live in it.
+    The entry, if there is one, fresh or not; and where the row was claimed, the token for a fill,
+    or for how many seconds it is `held` by somebody else. Or the error that kept the tier from
+    answering for this key alone.
     """
 
-    __slots__ = ("entry", "token")
+    __slots__ = ("entry", "error", "held", "token")
 
-    def __init__(self, entry: Entry | None = None, token: bytes | None = None) -> None:
+    def __init__(
+        self,
+        entry: Entry | None = None,
+        token: bytes | None = None,
+        held: float = 0.0,
+        error: TierError | None = None,
+    ) -> None:
         self.entry = entry
         self.token = token
+        self.held = held
+        self.error = error

@@ -68,6 +68,23 @@ def trust(fresh: float, memory_ttl: float = FOREVER, check_every: float = FOREVE
     return min(fresh, memory_ttl, check_every)
 
 
+SHORTEST_LEASE, LONGEST_LEASE = 1.0, 10.0
+"""Seconds."""
+
+LEAST_PATIENCE, MOST_PATIENCE = 0.01, 0.1
+"""Seconds between two looks at a row that somebody else is loading: the first, and the longest."""
+
+
+def lease_seconds(load_time: float, remaining: float | None) -> float:
+    """Seconds for which who loads a key keeps others from it: four times the last load.
+
+    At least 1 s, and at most 10 s or what remains of its request: who is killed in the middle keeps
+    the others waiting no longer than that.
+    """
+    longest = LONGEST_LEASE if remaining is None else min(LONGEST_LEASE, max(0.0, remaining))
+    return min(max(4 * load_time, SHORTEST_LEASE), longest)
+
+
 def lateness(wall: float, monotonic: float, wall_end: float, monotonic_end: float) -> float:
     """Seconds since an end that is known on both clocks, by the clock that is further on.
 

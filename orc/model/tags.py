@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     Snapshot = tuple[tuple["Tag", bytes], ...]
 
+    Marks = tuple[tuple[str, bytes], ...]
+    """A snapshot as it travels: names and versions."""
+
 
 class Tag:
     """A tag and the version of it that this process knows."""

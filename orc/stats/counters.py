@@ -66,6 +66,7 @@ class Counters:
         "tier_hits",
         "tier_misses",
         "uncopyable",
+        "unstorable",
     )
 
     def __init__(self, name: str) -> None:
@@ -84,6 +85,8 @@ class Counters:
         """Misses of memory by cause."""
         self.uncopyable: int = 0
         """Values that were not stored, for want of a copy."""
+        self.unstorable: int = 0
+        """Values that shared tiers were not given, since they would not come back as they are."""
         self.tier_hits: dict[str, int] = {}
         self.tier_misses: dict[str, int] = {}
         self.tier_errors: dict[str, int] = {}

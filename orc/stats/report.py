@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 
 
 class TierReport(Frozen):
-    """What one tier answered. `entries` and `bytes` are those of now, not of this cache alone."""
+    """What one tier answered.
 
-    __slots__ = ("bytes", "entries", "errors", "hits", "max_bytes", "misses", "name")
+    `entries`, `bytes` and `counts` are those of the tier, not of this cache alone: what it counted
+    for itself, by name, such as ``seconds`` in all, ``unreadable`` rows, or units of capacity.
+    """
+
+    __slots__ = ("bytes", "counts", "entries", "errors", "hits", "max_bytes", "misses", "name")
 
     name: str
     hits: int
@@ -42,9 +46,15 @@ class TierReport(Frozen):
     entries: int | None
     bytes: int | None
     max_bytes: int | None
+    counts: Mapping[str, float]
 
     def __init__(self, name: str, hits: int, misses: int, errors: int = 0, **now: object) -> None:
-        of_now: dict[str, object] = {"entries": None, "bytes": None, "max_bytes": None}
+        of_now: dict[str, object] = {
+            "entries": None,
+            "bytes": None,
+            "max_bytes": None,
+            "counts": MappingProxyType({}),
+        }
         super().__init__(name=name, hits=hits, misses=misses, errors=errors, **(of_now | now))
 
     def __repr__(self) -> str:
@@ -80,6 +90,7 @@ class Report(Frozen):
     load_errors: int
     load_seconds: float
     uncopyable: int
+    unstorable: int
     oversize: int
     evicted: int
     expired: int
@@ -113,13 +124,26 @@ class Report(Frozen):
         return "\n".join(_lines(self))
 
 
-def report(now: Totals, memory: Holding, states: Iterable[tuple[str, Totals]] = ()) -> Report:
-    """Make a report of sums, and of those of each state. Called by ``Cache.stats``."""
-    by_state: dict[str, Report] = {state: _of(sums, memory, {}) for state, sums in states}
-    return _of(now, memory, by_state)
+def report(
+    now: Totals,
+    memory: Holding,
+    states: Iterable[tuple[str, Totals]] = (),
+    counted: Mapping[str, Mapping[str, float]] | None = None,
+) -> Report:
+    """Make a report of sums, and of those of each state. Called by ``Cache.stats``.
+
+    `counted` is what shared tiers counted for themselves, by their names.
+    """
+    by_state: dict[str, Report] = {state: _of(sums, memory, {}, {}) for state, sums in states}
+    return _of(now, memory, by_state, counted or {})
 
 
-def _of(sums: Totals, memory: Holding, states: Mapping[str, Report]) -> Report:
+def _of(
+    sums: Totals,
+    memory: Holding,
+    states: Mapping[str, Report],
+    counted: Mapping[str, Mapping[str, float]],
+) -> Report:
     tiers = [
         TierReport(
             "memory",
@@ -129,7 +153,10 @@ def _of(sums: Totals, memory: Holding, states: Mapping[str, Report]) -> Report:
             bytes=memory.used_bytes,
             max_bytes=memory.max_bytes,
         ),
-        *(TierReport(name, *row) for name, row in sums.tiers.items()),
+        *(
+            TierReport(name, *row, counts=MappingProxyType(dict(counted.get(name, {}))))
+            for name, row in sums.tiers.items()
+        ),
     ]
     ordered = dict(sorted(sums.causes.items(), key=lambda item: -item[1]))
     return Report(
@@ -181,6 +208,9 @@ def _lines(report: Report) -> list[str]:
             f"{tier.name[:8]:<9}{human_count(tier.hits):>11}{human_count(tier.misses):>11}"
             f"{tier.ratio:>7.1%}{human_count(tier.errors):>11}{entries:>11}  {size}".rstrip()
         )
+    for tier in report.tiers:
+        if any(tier.counts.values()):
+            lines += ["", _counts(tier.name[: LABEL - 2], tier.counts)]
     if report.states:
         lines += ["", f"{'state':<12}{'hits':>8}{'misses':>11}{'ratio':>7}{'loads':>11}"]
     for state, part in report.states.items():
@@ -214,6 +244,7 @@ def _lines(report: Report) -> list[str]:
             "not stored",
             {
                 "no copy can be made": report.uncopyable,
+                "in memory alone": report.unstorable,
                 "too large": report.oversize,
             },
         ),
@@ -221,9 +252,13 @@ def _lines(report: Report) -> list[str]:
     return lines
 
 
-def _counts(label: str, counts: Mapping[str, int]) -> str:
+def _counts(label: str, counts: Mapping[str, float]) -> str:
     line = f"{label:<{LABEL}}"
-    told = [f"{human_count(count)} {what}" for what, count in counts.items() if count]
+    told = [
+        f"{human_count(count) if isinstance(count, int) else f'{count:,.3g}'} {what}"
+        for what, count in counts.items()
+        if count
+    ]
     lines = [line + (told[0] if told else "none")]
     for each in told[1:]:
         if len(lines[-1]) + len(each) + 3 > WIDTH:

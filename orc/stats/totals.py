@@ -15,6 +15,7 @@ SUMS = (
     "load_errors",
     "load_seconds",
     "uncopyable",
+    "unstorable",
     "oversize",
     "evicted",
     "expired",

@@ -53,12 +53,12 @@ def test_hostile_tenants_and_keys_are_apart(cache: orc.Cache) -> None:
 def test_wire_keys_of_partitions_are_apart(cache: orc.Cache) -> None:
     """What shared tiers will see differs for every two pairs of tenant and key."""
     wires = {
-        (tenant, key): cache.partition(tenant)._keyspace.wire((key,))
+        (tenant, key): cache.partition(tenant)._keyspace.address((key,))
         for tenant, key in product(TENANTS, KEYS)
     }
-    wires |= {(None, key): cache._keyspace.wire((key,)) for key in KEYS}
+    wires |= {(None, key): cache._keyspace.address((key,)) for key in KEYS}
     assert len(set(wires.values())) == len(wires)
-    for one, other in combinations(sorted(wires.values()), 2):
+    for one, other in combinations(sorted(wire.full for wire in wires.values()), 2):
         assert not other.startswith(one)
 
 

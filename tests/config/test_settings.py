@@ -11,7 +11,8 @@ import pytest
 import orc
 from orc.config.assemble import shared_memory
 from orc.config.reference import page
-from orc.config.settings import MEGABYTE, TABLE, Settings, share_of, size_bytes
+from orc.config.settings import TABLE, Settings
+from orc.config.values import MEGABYTE, share_of, size_bytes
 from orc.errors import ConfigError
 from orc.model.freshness import FOREVER
 
@@ -37,6 +38,14 @@ ALLOWED = [
     ("ORC_STRICT", "Off", "strict", False),
     ("ORC_DISABLED", "TRUE", "disabled", True),
     ("ORC_DISABLED", "", "disabled", False),
+    ("ORC_TIERS", "memory://", "tiers", "memory://"),
+    ("ORC_COMPRESSION", "none", "compression", "none"),
+    ("ORC_COMPRESS_FROM", "4kb", "compress_from", 4096),
+    ("ORC_ENCRYPT_KEYS", "a:" + 22 * "A" + "==", "encrypt_keys", "a:" + 22 * "A" + "=="),
+    ("ORC_ENCRYPT_KEYS", "", "encrypt_keys", None),
+    ("ORC_READABLE_KEYS", "yes", "readable_keys", True),
+    ("ORC_RESERVE", "0.5", "reserve", 0.5),
+    ("ORC_BREAKER_OPEN", "10", "breaker_open", 10.0),
     ("ORC_MEMORY_MAX_BYTES", "5000", "memory_max_bytes", 5000),
     ("ORC_MEMORY_MAX_BYTES", "64mb", "memory_max_bytes", 64 * MEGABYTE),
     ("ORC_MEMORY_MAX_BYTES", "5%", "memory_max_bytes", "5%"),
@@ -61,6 +70,12 @@ REFUSED = [
     ("ORC_ISOLATION", "deep"),
     ("ORC_STRICT", "2"),
     ("ORC_DISABLED", "maybe"),
+    ("ORC_COMPRESSION", "lz4"),
+    ("ORC_COMPRESS_FROM", "0"),
+    ("ORC_COMPRESS_FROM", "10%"),
+    ("ORC_READABLE_KEYS", "some"),
+    ("ORC_RESERVE", "-1"),
+    ("ORC_BREAKER_OPEN", "none"),
     ("ORC_MEMORY_MAX_BYTES", "0"),
     ("ORC_MEMORY_MAX_BYTES", "-5mb"),
     ("ORC_MEMORY_MAX_BYTES", "101%"),
@@ -95,7 +110,7 @@ def test_a_variable_is_what_the_argument_would_be(
 def test_every_setting_is_in_the_lists_of_this_file(name: str) -> None:
     """Each row of the table has an allowed text here, and a refused one, but for free texts."""
     assert name in {each[2] for each in ALLOWED}
-    if name not in {"namespace", "version"}:
+    if name not in {"namespace", "version", "tiers", "encrypt_keys"}:
         assert f"ORC_{name.upper()}" in {each[0] for each in REFUSED}
 
 

@@ -32,40 +32,45 @@ class FakeTier:
     def _row(self, key):
         return self.rows.setdefault(key, [None, 0])
 
-    def get_many(self, keys):
+    fleetwide = True
+
+    def fetch_many(self, keys, accept, lease, *, consistent):
         self._do("get", keys)
         rows = [self._row(key) for key in keys]
         return [
-            Found(deepcopy_entry(entry), b"%d" % version if self.tokens else None)
+            Found(deepcopy_entry(entry), b"%d" % version if self.tokens else b"any")
             for entry, version in rows
         ]
 
-    def set_many(self, fills):
-        self._do("set", fills)
+    def store_many(self, fills):
+        given_back = all(entry is None for _, entry, _ in fills)
+        self._do("give back" if given_back else "set", fills)
         for key, entry, token in fills:
             row = self._row(key)
-            if token is None or token == b"%d" % row[1]:
+            if entry is None:
+                continue  # a claim that is given back: nobody is kept out here anyway
+            if token is None or token in {b"any", b"%d" % row[1]}:
                 row[0] = deepcopy_entry(entry)
                 row[1] += 1
 
-    def delete_many(self, keys):
+    def remove_many(self, keys):
         self._do("delete", keys)
         for key in keys:
             row = self._row(key)
             row[0] = None
             row[1] += 1
 
-    async def aget_many(self, keys):
+    async def afetch_many(self, *asked, **how):
         await asyncio.sleep(0)
-        return self.get_many(keys)
+        return self.fetch_many(*asked, **how)
 
-    async def aset_many(self, fills):
+    async def astore_many(self, fills):
         await asyncio.sleep(0)
-        self.set_many(fills)
+        self.store_many(fills)
 
-    async def adelete_many(self, keys):
+    async def aremove_many(self, keys):
         await asyncio.sleep(0)
-        self.delete_many(keys)
+        self.remove_many(keys)
 
     # -- what tests ask --
 
@@ -171,4 +176,4 @@ def tiered(clock, near, deep):
 @pytest.fixture
 def wire_of():
     """Return what tells the key by which shared tiers know an explicit key of a cache."""
-    return lambda cache, key: cache._keyspace.wire((key,))
+    return lambda cache, key: cache._keyspace.address((key,))

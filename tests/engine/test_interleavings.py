@@ -17,7 +17,8 @@ from orc.engine import write_plan
 from orc.engine.drivers import _perform
 from orc.engine.keyspace import Ask
 from orc.engine.operations import Join
-from orc.engine.read_plan import read_many, read_through
+from orc.engine.read_many import read_many
+from orc.engine.read_plan import read_through
 from orc.engine.write_plan import remove_many, write_many
 from orc.tiers.memory import Memory
 
@@ -49,7 +50,7 @@ class Story:
         self.origin = 0
         self.completed = []
         self.overwritten = set()
-        wire = self.keyspace.wire(("key",))
+        wire = self.keyspace.address(("key",))
         for tier in tiers if begin == "in the tiers" else tiers[-1:] if begin == "below" else ():
             tier.put(wire, Value(0, "an earlier load"), clock.wall() - 1)
         self.actors = {actor: getattr(self, actor)() for actor in actors}

@@ -221,18 +221,18 @@ def test_a_follower_takes_nothing_that_its_own_ttl_does_not_admit(
     tiered().set("key", "found")
     clock.advance(20)
     cache = tiered()
-    read = near.get_many
+    read = near.fetch_many
     followers = []
 
-    def get_many(keys):
-        found = read(keys)
-        near.get_many = read
+    def fetch_many(*asked, **how):
+        found = read(*asked, **how)
+        near.fetch_many = read
         followers.append(threads(lambda: cache.get_or_set("key", origin, ttl=10)))
         followers.append(threads(lambda: cache.get_or_set("key", origin, ttl=30)))
         followed(2)
         return found
 
-    near.get_many = get_many
+    near.fetch_many = fetch_many
     assert cache.get_or_set("key", origin) == "found"
     assert followers[0]() == ["value", 1]
     assert followers[1]() in ("found", ["value", 1])

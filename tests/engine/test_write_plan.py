@@ -158,7 +158,7 @@ def test_a_failed_removal_raises_after_the_others_were_done(
         cache.set("key", "value")
         remove = partial(cache.delete, "key")
     else:
-        function = whole.cached(lambda: "value")
+        function = whole.cached(lambda: "value", namespace="test")
         function()
         remove = function.invalidate
     tiers[broken].broken = error = ConnectionError("down")

@@ -146,14 +146,14 @@ def test_no_error_escapes_the_hook(live, restore, clock, monkeypatch) -> None:
     for cache in caches:
         cache.set("a", 1)
     first = life()._living()[0]
-    real = type(first).clear
+    real = type(first)._forget
 
     def clear(core, partition):
         if core is first:
             raise RuntimeError
         real(core, partition)
 
-    monkeypatch.setattr(type(first), "clear", clear)
+    monkeypatch.setattr(type(first), "_forget", clear)
     restore()
     assert orc.container().hook_errors == 1
     assert caches[1].get("a") is None

@@ -1,0 +1,1 @@
+"""The command ``orc dynamodb``: a table for the tier, and templates that have one."""

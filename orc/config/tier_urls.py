@@ -1,0 +1,162 @@
+"""Addresses of tiers, as ``ORC_TIERS`` has them, into tiers.
+
+::
+
+    memory://?max_bytes=10%, disk://?max_bytes=256mb, rediss://cache:6379/0, dynamodb://table?region=eu-west-1
+"""
+
+from __future__ import annotations
+
+from orc.config.environment import masked
+from orc.config.values import size_bytes, time_span
+from orc.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from orc.model.ports import Tier
+
+SCHEMES = (
+    "memory",
+    "disk",
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "dynamodb",
+)
+
+_REMOTE: dict[str, Callable[[str], Any]] = {
+    "budget": time_span,
+    "max_value_bytes": size_bytes,
+    "name": str,
+}
+
+
+class TierUrl:
+    """One address: a scheme, what stands between it and the question mark, and the options."""
+
+    __slots__ = ("place", "query", "scheme", "text")
+
+    def __init__(self, text: str) -> None:
+        scheme, mark, rest = text.partition("://")
+        self.text = text
+        self.scheme = scheme.lower().replace("valkey", "redis")
+        self.place, _, query = rest.partition("?")
+        self.query = [part for part in query.split("&") if part]
+        if not mark or self.scheme not in SCHEMES:
+            known = ", ".join(f"{each}://" for each in SCHEMES)
+            said = f"{self.scheme}://" if mark else masked(text)
+            raise ConfigError(f"a tier's address begins with {said[:60]!r}: known are {known}")
+
+    def __repr__(self) -> str:
+        return f"<TierUrl {masked(self.text)}>"
+
+    def take(self, known: Mapping[str, Callable[[str], Any]], *, rest: bool = False) -> Any:
+        """Take the options that are `known` off the query, and return their values by name.
+
+        Unless the `rest` is somebody else's to read, what is left over is an error.
+        """
+        from urllib.parse import unquote
+
+        taken: dict[str, Any] = {}
+        left: list[str] = []
+        for part in self.query:
+            name, _, text = part.partition("=")
+            if name not in known:
+                left.append(part)
+                continue
+            try:
+                taken[name] = known[name](unquote(text))
+            except ValueError:
+                raise ConfigError(
+                    f"{self.scheme}://: the option {name}={unquote(text)[:60]!r} is not allowed: "
+                    f"{_WANTED.get(name, 'see the reference')}"
+                ) from None
+        self.query = left
+        if left and not rest:
+            name = left[0].partition("=")[0]
+            raise ConfigError(
+                f"{self.scheme}:// has no option {name[:60]!r}: there are {', '.join(known)}"
+            )
+        return taken
+
+    @property
+    def url(self) -> str:
+        """The address again, without the options that were taken."""
+        return f"{self.scheme}://{self.place}" + ("?" + "&".join(self.query) if self.query else "")
+
+
+_WANTED = {
+    "budget": "give seconds (`0.05`) or milliseconds (`50ms`), more than 0",
+    "max_bytes": "give a positive number of bytes, with a unit if you like (`64mb`)",
+    "max_value_bytes": "give a positive number of bytes, with a unit if you like (`1mb`)",
+    "max_items": "give a positive number",
+}
+
+
+def read(text: str) -> list[TierUrl]:
+    """Read a list of addresses, with commas or spaces in between; the nearest tier first.
+
+    A comma that no scheme follows belongs to the address: Sentinels and clusters have several
+    hosts. Raises ``ConfigError`` that names the part, and shows no secret.
+    """
+    addresses: list[str] = []
+    for part in text.replace(",", " , ").split():
+        if "://" in part or not addresses:
+            if part != ",":
+                addresses.append(part)
+        else:
+            addresses[-1] += part
+    urls = [TierUrl(each.rstrip(",")) for each in addresses]
+    if not urls:
+        raise ConfigError("ORC_TIERS is empty: leave it out, or name a tier, such as redis://host")
+    if any(url.scheme == "memory" for url in urls[1:]):
+        raise ConfigError("memory:// is the nearest tier: name it first, and once")
+    return urls
+
+
+def memory_options(url: TierUrl) -> dict[str, str]:
+    """Return the options of ``memory://`` as texts, named as the settings of memory are."""
+    _no_place(url)
+    names = ("max_bytes", "max_items", "max_value_bytes", "policy")
+    taken = url.take(dict.fromkeys(names, str))
+    return {f"memory_{name}": text for name, text in taken.items()}
+
+
+def tier_of(url: TierUrl) -> Tier:
+    """Make the tier of an address; nothing is imported that it needs, or connected.
+
+    Raises ``ConfigError`` for what it cannot be made of.
+    """
+    if url.scheme == "disk":
+        from orc.tiers.disk.tier import Disk
+
+        options = url.take({"max_bytes": size_bytes})
+        return Disk(url.place or None, **options)
+    if url.scheme == "dynamodb":
+        from orc.tiers.dynamodb.tier import DynamoDB
+
+        options = url.take({"region": str, "endpoint": str, **_REMOTE})
+        if not url.place:
+            raise ConfigError("dynamodb:// names no table: dynamodb://table?region=eu-west-1")
+        return DynamoDB(url.place, **options)
+    from orc.tiers.redis.tier import Redis
+
+    options = url.take(_REMOTE, rest=True)
+    return Redis(url.url, **options)
+
+
+def _no_place(url: TierUrl) -> None:
+    if url.place:
+        raise ConfigError(f"{url.scheme}://{url.place[:60]}: there is nothing to name here")
+
+
+def tiers_of(urls: Sequence[TierUrl]) -> list[Tier]:
+    """Make the tiers behind memory."""
+    return [tier_of(url) for url in urls if url.scheme != "memory"]

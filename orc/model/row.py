@@ -1,0 +1,99 @@
+"""What a tier keeps under one address, and what it can be asked to do with it.
+
+A row has an *etag*, drawn anew by whoever changes it, beside its payload: in the same row, so that
+one operation can compare the one and change the other. A miss *claims* the row: its etag becomes
+the claimer's token, and for the length of a lease nobody else may claim it. A *fill* is a write
+that is accepted only while the row still has that token. Whoever sets or deletes the row in between
+takes the token away; so no slow loader can store a value from before a delete. (Leases of memcache
+at Facebook, NSDI 2013.)
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orc.model.ports import ClockLike
+
+
+class Row:
+    """What is kept under one address. A row that is not there has no payload and no etag."""
+
+    __slots__ = ("etag", "failed", "held", "payload")
+
+    def __init__(
+        self,
+        payload: bytes | None = None,
+        etag: bytes | None = None,
+        held: float = 0.0,
+        *,
+        failed: bool = False,
+    ) -> None:
+        self.payload = payload
+        """A sealed entry, perhaps past its freshness; ``None`` where only a claim is there."""
+        self.etag = etag
+        self.held = held
+        """Seconds for which the row may not be claimed, by whoever is told so."""
+        self.failed = failed
+        """Whether it may not be claimed because the last load failed, and not for a lease."""
+
+
+class Claim:
+    """The wish to load what belongs under an address."""
+
+    __slots__ = ("address", "lease", "seen", "token")
+
+    def __init__(self, address: str, token: bytes, lease: float, seen: bytes | None = None) -> None:
+        self.address = address
+        self.token = token
+        """Drawn at random for this claim: the etag of the row, if it is granted."""
+        self.lease = lease
+        """Seconds during which nobody else is granted a claim; 0 keeps nobody out."""
+        self.seen = seen
+        """The etag of the row whose payload was read and will not do; ``None`` if none was."""
+
+
+class Write:
+    """A new row, or with a token a fill: accepted only while the row's etag is that token."""
+
+    __slots__ = ("address", "etag", "keep", "payload", "rest", "token")
+
+    def __init__(  # noqa: PLR0913 - a record
+        self,
+        address: str,
+        payload: bytes | None,
+        etag: bytes,
+        keep: float,
+        token: bytes | None = None,
+        *,
+        rest: float = 0.0,
+    ) -> None:
+        self.address = address
+        self.payload = payload
+        """The sealed entry. ``None``, only with a token: the claim is given back, and a payload
+        that is there stays."""
+        self.etag = etag
+        """Drawn at random for this write."""
+        self.keep = keep
+        """Seconds until the row may vanish, and from which on it must not be answered."""
+        self.token = token
+        """``None``: replace whatever is there."""
+        self.rest = rest
+        """Seconds during which no claim is granted, since the load failed; when giving back."""
+
+
+class Budget:
+    """The time that one operation of a tier has, and the clock it is measured by."""
+
+    __slots__ = ("_clock", "_until")
+
+    def __init__(self, clock: ClockLike, seconds: float) -> None:
+        self._clock = clock
+        self._until = clock.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left; negative when it is over."""
+        return self._until - self._clock.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since the epoch, now."""
+        return self._clock.wall()

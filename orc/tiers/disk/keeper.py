@@ -1,0 +1,284 @@
+"""The open file of a disk tier: who may use it now, and what becomes of it when something fails."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+
+from orc.errors import TierError, TierTimeoutError
+from orc.tiers.disk.faults import BROKEN, BUSY, FAILED, KINDS, faults, kind_of, tier_error
+from orc.tiers.disk.files import (
+    abandon,
+    give_up_linked,
+    in_use,
+    open_file,
+    private_folder,
+    see_off,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from sqlite3 import Connection
+    from typing import Any, TypeVar
+
+    from orc.model.row import Budget
+    from orc.tiers.disk.files import File
+    from orc.tiers.disk.space import Space
+
+    T = TypeVar("T")
+
+LONG_WAIT = 1024
+"""Milliseconds for which a thread waits for another process, if its budget is as long."""
+SHORT_WAIT = 2
+"""Milliseconds for which a coroutine may block its loop; then it tries again later."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.008
+"""Seconds between two tries of a coroutine."""
+STUCK = 10.0
+"""Seconds after which a file is given up whose write lock this process never found free."""
+
+_lock = allocate_lock()
+"""For every use of SQLite in this process. It is held while the process forks: the child of a fork
+in the middle of somebody's use would find SQLite's own locks taken, for ever."""
+_forks = [0]
+_held_for_fork = [False]
+_left_behind: list[Connection] = []
+"""Connections of a parent. To close one in the child would take part in what the parent does."""
+
+
+def _before_fork() -> None:
+    # Not for ever: a signal may have come in the middle of an operation of this very thread.
+    _held_for_fork[0] = _lock.acquire(timeout=1.0)
+
+
+def _after_fork() -> None:
+    if _held_for_fork[0]:
+        _held_for_fork[0] = False
+        _lock.release()
+
+
+def _in_child() -> None:
+    _forks[0] += 1
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
+
+
+class Keeper:
+    """Runs operations on the file, one at a time, and opens it anew when it has to.
+
+    An operation is called with the wall clock's seconds, asks for the file by :meth:`opened`, and
+    may be called again if the file turns out to be broken.
+    """
+
+    __slots__ = ("_file", "_patience", "_stuck_since", "directory", "errors", "rebuilt", "space")
+
+    def __init__(self, space: Space) -> None:
+        self.directory: str | None = None
+        self.space = space
+        self.errors = dict.fromkeys(KINDS, 0)
+        self.rebuilt = 0
+        self._file: File | None = None
+        self._patience = 0
+        self._stuck_since: float | None = None
+
+    def __del__(self) -> None:
+        # Nobody else can be using it now, so this takes no lock.
+        if getattr(self, "_file", None) is not None:
+            self._drop()
+
+    def where(self) -> str:
+        """Return the directory, that of temporary files unless another was set."""
+        if self.directory is None:
+            from tempfile import gettempdir
+
+            self.directory = gettempdir()
+        return self.directory
+
+    def run(self, work: Callable[[float], T], budget: Budget, most: int = LONG_WAIT) -> T:
+        """Run an operation, waiting for others for as many milliseconds at most.
+
+        Raises ``TierError``, and nothing else.
+        """
+        left = budget.left()
+        if left <= 0 or not (
+            _lock.acquire(blocking=False) or _lock.acquire(timeout=min(left, most / 1000))
+        ):
+            raise TierTimeoutError("the disk tier had no time, or other threads are using it")
+        try:
+            # Powers of two, so that SQLite need not be told anew each time.
+            self._patience = min(most, (1 << int(left * 1000).bit_length()) >> 1)
+            return self._attempt(work, budget.wall())
+        finally:
+            _lock.release()
+
+    def glance(self, statement: str, told: Sequence[str], budget: Budget) -> Any:
+        """Return the one row that a statement finds, if that needs nothing but to read it.
+
+        This is what a hit costs. Whatever else there is to do is left to :meth:`run`.
+        """
+        file = self._file
+        if file is None or not _lock.acquire(blocking=False):
+            return None
+        try:
+            if (
+                file is self._file
+                and file.forks == _forks[0]
+                and os.stat(file.link).st_ino == file.inode  # noqa: PTH116 - as in files.py
+                and 0 <= file.patience < budget.left() * 1000
+            ):
+                return file.connection.execute(statement, told).fetchone()
+        except faults():
+            pass
+        finally:
+            _lock.release()
+        return None
+
+    async def arun(self, work: Callable[[float], T], budget: Budget) -> T:
+        """Run an operation on the loop's own thread.
+
+        It takes less time than to hand it to another thread and back. Only what others may be long
+        about is waited for without blocking the loop.
+        """
+        pause, waited, left = FIRST_PAUSE, 0.0, budget.left()
+        while True:
+            try:
+                return self.run(work, budget, SHORT_WAIT)
+            except TierTimeoutError:
+                waited += pause + SHORT_WAIT / 1000
+                if waited >= left or budget.left() <= pause:
+                    raise
+            from asyncio import sleep
+
+            await sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def prewarm(self) -> None:
+        """Open the file. Raises ``TierError`` where that cannot be done."""
+        with _lock:
+            self._patience = LONG_WAIT
+            self._attempt(lambda _: self.opened(), 0.0)
+
+    def entries(self) -> int:
+        """Count the rows of the file, if it is open."""
+        with _lock:
+            file = self._file
+            if file is None or file.forks != _forks[0]:
+                return 0
+            try:
+                return int(file.connection.execute("SELECT count(*) FROM rows").fetchone()[0])
+            except faults():
+                return 0
+
+    def close(self) -> None:
+        """Close the file. Never raises."""
+        if _lock.acquire(timeout=1.0):
+            try:
+                self._drop()
+            finally:
+                _lock.release()
+
+    def forked(self) -> None:
+        """Forget the connection of the parent of this process."""
+        if self._file is not None and self._file.forks != _forks[0]:
+            self._drop()
+
+    def opened(self) -> File:
+        """Return the file that all processes use now; only for operations that are run."""
+        file = self._file
+        if file is not None and (file.forks != _forks[0] or not in_use(file)):
+            if file.forks == _forks[0]:
+                see_off(file)
+            self._drop()
+            file = None
+        if file is None:
+            try:
+                folder = private_folder(self.where())
+                file = open_file(folder, self.space.max_pages, self.space.log_bytes)
+            except ImportError as error:
+                raise OSError("this Python has no sqlite3") from error
+            file.forks = _forks[0]
+            self._file = file
+        if file.patience != self._patience:
+            file.connection.execute(f"PRAGMA busy_timeout={self._patience}")
+            file.patience = self._patience
+        return file
+
+    def begin(self, file: File) -> None:
+        """Begin a transaction that writes."""
+        file.connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self, file: File) -> None:
+        """End it."""
+        file.connection.execute("COMMIT")
+        self._stuck_since = None
+
+    def give_up(self) -> None:
+        """Give the file up, for all processes. Raises ``OSError`` if it may still be read."""
+        file = self._file
+        if file is None:
+            give_up_linked(self.where())
+        else:
+            abandon(file.folder, file.name)
+            self._drop()
+        self.rebuilt += 1
+
+    def _attempt(self, work: Callable[[float], T], now: float) -> T:
+        for again in (True, False):
+            try:
+                return work(now)
+            except faults() as error:
+                failure = self._failed(error, now)
+                if failure is not None and not (again and kind_of(error) == BROKEN):
+                    raise failure from error
+            except BaseException:  # as of a signal's handler
+                self._roll_back()
+                raise
+        raise AssertionError  # pragma: no cover - the second time returns or raises
+
+    def _failed(self, error: Exception, now: float) -> TierError:
+        self._roll_back()
+        kind = kind_of(error)
+        self.errors[kind] += 1
+        try:
+            if kind == BROKEN or (kind == BUSY and self._is_stuck(now)):
+                self.give_up()
+            elif kind == FAILED:
+                self._drop()
+        except OSError as worse:
+            kind = kind_of(worse)
+        return tier_error(kind, error, self.where())
+
+    def _is_stuck(self, now: float) -> bool:
+        since = self._stuck_since
+        if since is None or now < since:
+            self._stuck_since = now
+            return False
+        if now - since < STUCK:
+            return False
+        self._stuck_since = None
+        return True
+
+    def _roll_back(self) -> None:
+        file = self._file
+        try:
+            if file is not None and file.connection.in_transaction:
+                file.connection.execute("ROLLBACK")
+        except faults():
+            self._drop()  # which ends the transaction too
+
+    def _drop(self) -> None:
+        file = self._file
+        self._file = None
+        self.space.forget()
+        if file is None:
+            return
+        if file.forks != _forks[0]:
+            _left_behind.append(file.connection)
+            return
+        try:
+            file.connection.close()
+        except faults():
+            pass

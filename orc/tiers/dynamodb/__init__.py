@@ -1,0 +1,1 @@
+"""Rows in a DynamoDB table: ``tier`` decides, ``requests`` words it, ``transport`` sends it."""

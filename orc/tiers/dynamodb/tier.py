@@ -1,0 +1,439 @@
+"""The tier of a DynamoDB table: :class:`DynamoDB`."""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from orc.errors import (
+    ConfigError,
+    TierError,
+    TierRefusedError,
+    TierThrottledError,
+    TierTimeoutError,
+)
+from orc.model.row import Budget
+from orc.tiers.dynamodb import requests as word
+from orc.tiers.dynamodb.recent import Recent
+from orc.tiers.dynamodb.transport import CONNECTIONS, ConditionFailed, Transport
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+    from typing import Any, TypeVar
+
+    from orc.model.row import Claim, Row, Write
+    from orc.tiers.dynamodb.transport import Time
+
+    T = TypeVar("T")
+
+MAX_VALUE_BYTES = 400_000
+"""DynamoDB takes items of 409,600 bytes, names and key included; moto 405,000."""
+
+TRIES = 3
+"""Requests for one claim whose row somebody else keeps changing; or without any progress, for what
+a batch has left over."""
+
+PAUSE = 0.01
+"""Seconds before a batch that made no progress is tried again; then twice, four times as much."""
+
+
+class DynamoDB:
+    """Rows in a DynamoDB table: ``DynamoDB("cache")``, a boto3 Table, or a client and ``table=``.
+
+    The table has the partition key ``pk`` (S) and no sort key; ``orc dynamodb create-table`` makes
+    it. Nothing is imported or connected before the first use or :meth:`prewarm`. `region`,
+    `endpoint` and credentials are found as boto3 finds them where they are not given; `budget` is
+    seconds for one operation. A client handed in keeps its own timeouts, retries and connections.
+    """
+
+    fleetwide = True
+    remote = True
+    max_value_bytes = MAX_VALUE_BYTES
+
+    def __init__(  # noqa: PLR0913 - options
+        self,
+        source: Any,
+        *,
+        table: str | None = None,
+        region: str | None = None,
+        endpoint: str | None = None,
+        budget: float = 0.2,
+        name: str = "dynamodb",
+    ) -> None:
+        client = None
+        if isinstance(source, str):
+            if table is not None:
+                raise ConfigError(f"DynamoDB({source!r}, table=...): the table is named twice")
+            table = source
+        elif hasattr(source, "get_item") and hasattr(source, "meta"):
+            client, table = _handed_in(source, table)
+            if region is not None or endpoint is not None:
+                raise ConfigError(
+                    "DynamoDB(): region= and endpoint= are the client's own, where one is handed in"
+                )
+        else:
+            raise ConfigError(
+                f"DynamoDB() takes a table's name, a boto3 Table or a boto3 client, not {source!r}"
+            )
+        if not table or len(table) > 1024 or any(each.isspace() for each in table):  # noqa: PLR2004
+            raise ConfigError(f"DynamoDB(): {table!r} is not the name of a table")
+        if not isinstance(budget, int | float) or not 0 < budget < float("inf"):
+            raise ConfigError(f"DynamoDB(budget={budget!r}): seconds, more than 0")
+        self.name = name
+        self.budget = float(budget)
+        self._transport = Transport(table, client, region, endpoint, self.budget)
+        self._start()
+
+    def _start(self) -> None:
+        self._lock = RLock()
+        self._recent = Recent()
+        self._parallel: ThreadPoolExecutor | None = None
+        self._calls: ThreadPoolExecutor | None = None
+
+    def __repr__(self) -> str:
+        return f"<DynamoDB table {self._transport.table!r}>"
+
+    # -- the life of the process ------------------------------------------------------------------
+
+    def counts(self) -> Mapping[str, float]:
+        """Return ``requests``, ``throttled``, ``read_units``, ``write_units`` of this process."""
+        return dict(self._transport.counts)
+
+    def prewarm(self) -> None:
+        """Import boto3, make the client, and open a connection by reading a row that is not there.
+
+        Needs no right but GetItem. Raises ``ConfigError`` for a missing boto3, and ``TierError``.
+        """
+        self._transport.open(Budget(_Still(), self.budget))
+
+    def close(self) -> None:
+        """Let go of idle connections and threads; the next call makes new ones."""
+        with self._lock:
+            pools = (self._parallel, self._calls)
+            self._parallel = self._calls = None
+        for pool in pools:
+            if pool is not None:
+                pool.shutdown(wait=False)
+        self._transport.close()
+
+    def forked(self) -> None:
+        """Go on in the child of a fork: with a client and threads of its own."""
+        self._transport.forked()
+        self._start()
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def get_many(
+        self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
+    ) -> Sequence[Row | TierError]:
+        """Read rows: a GetItem, or BatchGetItems of 100 side by side."""
+        if not addresses:
+            return []
+        time = self._transport.ready(budget)
+        now = time.wall()
+        if len(addresses) == 1:
+            (address,) = addresses
+            asked = word.get(
+                self._transport.table,
+                address,
+                consistent=consistent or self._recent.has(address, now),
+            )
+            answer = self._transport.ask("GetItem", asked, time)
+            return [word.row_of(answer.get("Item"), time.wall())]
+        found: dict[str, Row | TierError] = {}
+        parts = _parts(addresses, word.READS)
+
+        def read(part: Sequence[str]) -> None:
+            strictly = consistent or any(self._recent.has(each, now) for each in part)
+            self._read(part, time, found, consistent=strictly)
+
+        self._each(read, parts)
+        return _answers([found[each] for each in addresses])
+
+    def _read(
+        self,
+        part: Sequence[str],
+        time: Time,
+        found: dict[str, Row | TierError],
+        *,
+        consistent: bool,
+    ) -> None:
+        def batch(some: Sequence[str]) -> set[str]:
+            asked = word.batch_get(self._transport.table, some, consistent=consistent)
+            answer = self._transport.ask("BatchGetItem", asked, time)
+            left = word.unprocessed(answer)
+            now = time.wall()
+            items = answer.get("Responses", {}).get(self._transport.table)
+            if items is None:  # a table named by its ARN is answered by its name, or the reverse
+                items = [item for some in answer.get("Responses", {}).values() for item in some]
+            there = {word.address_in(item): item for item in items}
+            for address in some:
+                if address not in left:
+                    found[address] = word.row_of(there.get(address), now)
+            return left
+
+        found.update(self._batches(batch, part, time))
+
+    # -- claiming ---------------------------------------------------------------------------------
+
+    def claim_many(self, claims: Sequence[Claim], budget: Budget, /) -> Sequence[Row | TierError]:
+        """Claim rows by one conditional UpdateItem each, side by side."""
+        if not claims:
+            return []
+        time = self._transport.ready(budget)
+        return _answers(self._each(lambda claim: self._claim(claim, time), claims))
+
+    def _claim(self, claim: Claim, time: Time) -> Row:
+        of_nothing = claim.seen is None
+        self._recent.add(claim.address, time.wall())
+        for _ in range(TRIES):
+            now = time.wall()
+            asked = word.claim(self._transport.table, claim, now, of_nothing=of_nothing)
+            try:
+                answer = self._transport.ask("UpdateItem", asked, time)
+            except ConditionFailed as failed:
+                row = word.row_of(failed.item, now)
+                if word.refuses(row, claim):
+                    return row
+                if row.etag == claim.token:  # the answer to the first attempt was lost
+                    return _granted(row, claim)
+                of_nothing = row.payload is None
+            else:
+                return _granted(word.row_of(answer.get("Attributes"), now), claim)
+        raise TierThrottledError(
+            f"DynamoDB table {self._transport.table!r}: a row changed with each try to claim it"
+        )
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def set_many(self, writes: Sequence[Write], budget: Budget, /) -> Sequence[bool | TierError]:
+        """Write rows: fills by conditional PutItems, the rest by BatchWriteItems."""
+        if not writes:
+            return []
+        time = self._transport.ready(budget)
+        plain: list[Write] = []
+        jobs: list[Any] = []
+        for each in writes:
+            (plain if each.token is None and not _oversize(each) else jobs).append(each)
+        failed: dict[str, TierError] = {}
+        if len(plain) == 1:
+            jobs += plain
+        elif plain:
+            jobs += _parts(plain, word.WRITES)
+
+        def write(job: Any) -> bool:
+            if not isinstance(job, list):
+                return self._write(job, time)
+            now = time.wall()
+            failed.update(
+                self._change(
+                    {
+                        each.address: word.item_of(each, now)
+                        if each.keep > 0
+                        else word.key_of(each.address)
+                        for each in job
+                    },
+                    time,
+                )
+            )
+            return True
+
+        answers: dict[str, bool | TierError] = {}
+        for job, answer in zip(jobs, self._each(write, jobs), strict=True):
+            for each in job if isinstance(job, list) else [job]:
+                answers[each.address] = answer
+        answers.update(failed)
+        return _answers([answers[each.address] for each in writes])
+
+    def _write(self, write: Write, time: Time) -> bool:
+        if _oversize(write):
+            raise TierRefusedError(
+                f"DynamoDB takes items of 400 KB; a payload of {len(write.payload or b'')} bytes "
+                f"is more than {MAX_VALUE_BYTES}"
+            )
+        now = time.wall()
+        table = self._transport.table
+        self._recent.add(write.address, now)
+        try:
+            if write.payload is None and write.token is not None:
+                self._transport.ask("UpdateItem", word.give_back(table, write, now), time)
+            elif write.keep <= 0 and write.token is None:
+                self._transport.ask("DeleteItem", word.delete(table, write.address), time)
+            else:
+                self._transport.ask("PutItem", word.put(table, write, now), time)
+        except ConditionFailed as failed:
+            # Refused because the first attempt was accepted, and its answer lost.
+            return word.row_of(failed.item, now).etag == write.etag
+        finally:
+            self._recent.add(write.address, time.wall())
+        return True
+
+    def delete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
+        """Remove rows with their claims. Raises if any of them may still be there."""
+        if not addresses:
+            return
+        time = self._transport.ready(budget)
+        if len(addresses) == 1:
+            (address,) = addresses
+            self._recent.add(address, time.wall())
+            try:
+                self._transport.ask("DeleteItem", word.delete(self._transport.table, address), time)
+            finally:
+                self._recent.add(address, time.wall())
+            return
+
+        def remove(part: Sequence[str]) -> None:
+            failed = self._change({each: word.key_of(each) for each in part}, time)
+            for error in failed.values():
+                raise error
+
+        for answer in self._each(remove, _parts(addresses, word.WRITES)):
+            if isinstance(answer, TierError):
+                raise answer
+
+    def _change(self, changes: Mapping[str, dict[str, Any]], time: Time) -> dict[str, TierError]:
+        def batch(some: Sequence[str]) -> set[str]:
+            asked = word.batch_write(self._transport.table, [changes[each] for each in some])
+            return word.unprocessed(self._transport.ask("BatchWriteItem", asked, time))
+
+        for address in changes:
+            self._recent.add(address, time.wall())
+        try:
+            return self._batches(batch, list(changes), time)
+        finally:
+            for address in changes:
+                self._recent.add(address, time.wall())
+
+    # -- many at a time ---------------------------------------------------------------------------
+
+    def _batches(
+        self, batch: Callable[[Sequence[str]], set[str]], part: Sequence[str], time: Time
+    ) -> dict[str, TierError]:
+        """Ask for a batch until nothing is left of it; return the errors of what is."""
+        left = list(part)
+        idle = 0
+        try:
+            while left:
+                remaining = batch(left)
+                idle = 0 if len(remaining) < len(left) else idle + 1
+                left = [each for each in left if each in remaining]
+                if left and (idle == TRIES or time.left() <= 0):
+                    raise TierThrottledError(
+                        f"DynamoDB table {self._transport.table!r} left {len(left)} of "
+                        f"{len(part)} items of a batch undone"
+                    )
+                if left and idle:
+                    from threading import Event
+
+                    Event().wait(min(PAUSE * 2 ** (idle - 1), max(0.0, time.left())))
+        except TierError as error:
+            return dict.fromkeys(left, error)
+        return {}
+
+    def _each(self, do: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
+        """Do jobs side by side; return what each returned, or the ``TierError`` that it raised."""
+
+        def outcome(job: Any) -> Any:
+            try:
+                return do(job)
+            except TierError as error:
+                return error
+
+        if len(jobs) <= 1:
+            return [outcome(job) for job in jobs]
+        first, *others = jobs
+        running = [self._pool("_parallel").submit(outcome, job) for job in others]
+        return [outcome(first), *(each.result() for each in running)]
+
+    def _pool(self, which: str) -> ThreadPoolExecutor:
+        pool: ThreadPoolExecutor | None = getattr(self, which)
+        if pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with self._lock:
+                pool = getattr(self, which)
+                if pool is None:
+                    pool = ThreadPoolExecutor(CONNECTIONS, "orc-dynamodb")
+                    setattr(self, which, pool)
+        return pool
+
+    # -- for coroutines ---------------------------------------------------------------------------
+
+    async def aget_many(
+        self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
+    ) -> Sequence[Row | TierError]:
+        """Do as :meth:`get_many` on a thread."""
+        return await self._on_a_thread(
+            lambda: self.get_many(addresses, budget, consistent=consistent), budget
+        )
+
+    async def aclaim_many(
+        self, claims: Sequence[Claim], budget: Budget, /
+    ) -> Sequence[Row | TierError]:
+        """Do as :meth:`claim_many` on a thread."""
+        return await self._on_a_thread(lambda: self.claim_many(claims, budget), budget)
+
+    async def aset_many(
+        self, writes: Sequence[Write], budget: Budget, /
+    ) -> Sequence[bool | TierError]:
+        """Do as :meth:`set_many` on a thread."""
+        return await self._on_a_thread(lambda: self.set_many(writes, budget), budget)
+
+    async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
+        """Do as :meth:`delete_many` on a thread."""
+        await self._on_a_thread(lambda: self.delete_many(addresses, budget), budget)
+
+    async def _on_a_thread(self, call: Callable[[], T], budget: Budget) -> T:
+        """Await a call that a thread makes; it ends by itself where the caller is cancelled."""
+        from asyncio import get_running_loop
+
+        def begun() -> T:
+            if budget.left() <= 0:
+                raise TierTimeoutError("DynamoDB: all threads were busy for the whole budget")
+            return call()
+
+        return await get_running_loop().run_in_executor(self._pool("_calls"), begun)
+
+
+class _Still:
+    """A clock for `prewarm`, which is given none: the timeouts of the sockets bound it."""
+
+    __slots__ = ()
+
+    def wall(self) -> float:
+        """Return some instant."""
+        return 0.0
+
+    monotonic = wall
+
+
+def _handed_in(source: Any, table: str | None) -> tuple[Any, str]:
+    named = getattr(source, "table_name", None) or getattr(source, "name", None)
+    if isinstance(named, str) and hasattr(source.meta, "client"):
+        if table is not None and table != named:
+            raise ConfigError(f"DynamoDB(): the table is {named!r}, and table= says {table!r}")
+        return source.meta.client, named
+    if table is None:
+        raise ConfigError("DynamoDB(client): say which table, by table=")
+    return source, table
+
+
+def _granted(row: Row, claim: Claim) -> Row:
+    row.etag, row.held, row.failed = claim.token, 0.0, False
+    return row
+
+
+def _oversize(write: Write) -> bool:
+    return write.payload is not None and len(write.payload) > MAX_VALUE_BYTES
+
+
+def _parts(whole: Sequence[Any], size: int) -> list[list[Any]]:
+    return [list(whole[begin : begin + size]) for begin in range(0, len(whole), size)]
+
+
+def _answers(answers: list[Any]) -> list[Any]:
+    """Return the answers; raise where there is none but errors."""
+    if all(isinstance(each, TierError) for each in answers):
+        raise answers[0]
+    return answers

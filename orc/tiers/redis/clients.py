@@ -1,0 +1,198 @@
+"""Clients that are handed in: used as they are, with their own times, retries and connections."""
+
+from __future__ import annotations
+
+from orc.errors import ConfigError, TierError
+from orc.tiers.redis.replies import failure, server_error
+from orc.tiers.redis.vendor import is_reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from orc.model.row import Budget
+    from orc.tiers.redis.operations import Command, Operation
+    from orc.tiers.redis.routes import Steps
+    from orc.tiers.redis.url import Node
+
+HANDED_IN: Node = ("the client", 0, "data")
+
+
+def is_client(given: object) -> bool:
+    """Tell whether something is a client of redis-py, or one that is like it."""
+    return callable(getattr(given, "execute_command", None)) and hasattr(given, "pipeline")
+
+
+def is_async(client: object) -> bool:
+    """Tell whether a client is for coroutines."""
+    return hasattr(client, "__aenter__")
+
+
+def is_cluster(client: object) -> bool:
+    """Tell whether a client is one of a cluster."""
+    return hasattr(client, "keyslot")
+
+
+class Handed:
+    """The route by a client: it knows its servers, and tries again as it is set up to."""
+
+    __slots__ = ("by_slot", "where")
+
+    def __init__(self, client: object) -> None:
+        self.by_slot = is_cluster(client)
+        self.where = "the server of the client"
+
+    def steps(self, operation: Operation) -> Steps:
+        """Drive an operation."""
+        try:
+            commands = next(operation)
+            while True:
+                if not commands:
+                    commands = operation.send([])
+                    continue
+                (answer,) = yield [(HANDED_IN, commands)]
+                failed = isinstance(answer, TierError)
+                commands = operation.send([answer] * len(commands) if failed else answer)
+        except StopIteration as end:
+            return end.value
+
+    def forget(self) -> None:
+        """Have nothing to forget: the client minds its own servers."""
+
+
+def check_decoding(client: Any) -> None:
+    """Raise ``ConfigError`` for a client that would take bytes for text."""
+    pools = [getattr(client, "connection_pool", None)]
+    pools.append(getattr(client, "nodes_manager", None))
+    for pool in pools:
+        keywords = getattr(pool, "connection_kwargs", None)
+        if isinstance(keywords, dict) and keywords.get("decode_responses"):
+            raise ConfigError(
+                "the client has decode_responses=True, which would change what is kept: "
+                "hand in a client without it, or the address"
+            )
+
+
+class HandedThreads:
+    """The transport by a client for threads."""
+
+    __slots__ = ("_checked", "_client")
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._checked = False
+
+    def exchange(
+        self, sends: Sequence[tuple[Node, list[Command]]], _budget: Budget
+    ) -> list[list[Any] | TierError]:
+        """Have the client send the commands."""
+        if is_async(self._client):
+            raise ConfigError(
+                "the client that was handed in is for coroutines: use the methods that begin with "
+                "'a', or hand in a redis.Redis, or the address, which serves both"
+            )
+        if not self._checked:
+            check_decoding(self._client)
+            self._checked = True
+        return [self._exchange(commands) for _, commands in sends]
+
+    def stamp(self, wall: float) -> None:
+        """Leave the client: it keeps no such instants."""
+
+    def close(self) -> None:
+        """Leave the client to whoever made it."""
+
+    def forget(self) -> None:
+        """Leave the client: redis-py's pools see for themselves that the process is another."""
+
+    def _exchange(self, commands: list[Command]) -> list[Any] | TierError:
+        client = self._client
+        try:
+            if len(commands) == 1:
+                return [client.execute_command(*commands[0][1])]
+            pipeline = client.pipeline(**({} if is_cluster(client) else {"transaction": False}))
+            for _, words in commands:
+                pipeline.execute_command(*words)
+            return [_reply(each) for each in pipeline.execute(raise_on_error=False)]
+        except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
+            return _handed_failure(error)
+
+
+class HandedCoroutines:
+    """The transport by a client for coroutines."""
+
+    __slots__ = ("_checked", "_client")
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._checked = False
+
+    async def exchange(
+        self, sends: Sequence[tuple[Node, list[Command]]], _budget: Budget
+    ) -> list[list[Any] | TierError]:
+        """Have the client send the commands."""
+        if not self._checked:
+            check_decoding(self._client)
+            self._checked = True
+        return [await self._exchange(commands) for _, commands in sends]
+
+    def close(self) -> None:
+        """Leave the client to whoever made it."""
+
+    def forget(self) -> None:
+        """Leave the client, as above."""
+
+    async def _exchange(self, commands: list[Command]) -> list[Any] | TierError:
+        client = self._client
+        try:
+            if len(commands) == 1:
+                return [await client.execute_command(*commands[0][1])]
+            pipeline = client.pipeline(**({} if is_cluster(client) else {"transaction": False}))
+            for _, words in commands:
+                queued = pipeline.execute_command(*words)
+                if hasattr(queued, "__await__") and queued is not pipeline:
+                    await queued
+            return [_reply(each) for each in await pipeline.execute(raise_on_error=False)]
+        except Exception as error:  # noqa: BLE001 - as above
+            return _handed_failure(error)
+
+
+class InThreads:
+    """The transport for coroutines by a client for threads: each exchange has a thread of its own.
+
+    A coroutine that is cancelled leaves its thread to finish, so no connection is left half read.
+    """
+
+    __slots__ = ("_threads",)
+
+    def __init__(self, threads: HandedThreads) -> None:
+        self._threads = threads
+
+    async def exchange(
+        self, sends: Sequence[tuple[Node, list[Command]]], budget: Budget
+    ) -> list[list[Any] | TierError]:
+        """Have a thread do it."""
+        from asyncio import to_thread
+
+        return await to_thread(self._threads.exchange, sends, budget)
+
+    def close(self) -> None:
+        """Leave the client to whoever made it."""
+
+    def forget(self) -> None:
+        """Leave the client, as above."""
+
+
+def _reply(each: Any) -> Any:
+    if not isinstance(each, Exception):
+        return each
+    return server_error(each) if is_reply(each) else failure(each, HANDED_IN[0])
+
+
+def _handed_failure(error: Exception) -> list[Any] | TierError:
+    if isinstance(error, ConfigError):
+        raise error
+    if is_reply(error):
+        return [server_error(error)]
+    return failure(error, HANDED_IN[0])

@@ -1,0 +1,192 @@
+"""The transport for coroutines: commands to servers over the connections of ``redis.asyncio``."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from orc.errors import TierError, TierTimeoutError
+from orc.tiers.redis.idle import Idle
+from orc.tiers.redis.replies import failure, server_error
+from orc.tiers.redis.url import shown
+from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Semaphore
+    from collections.abc import AsyncGenerator, Sequence
+    from typing import Any
+
+    from orc.model.row import Budget
+    from orc.tiers.redis.operations import Command
+    from orc.tiers.redis.url import Node, Target
+
+MOST_CONNECTIONS = 16
+"""Connections that one loop has to all servers together; more coroutines wait within their budget."""
+
+_forgotten: list[Any] = []
+"""Connections of a parent process. To close them here would change what its loop waits for."""
+
+
+class LoopConnections:
+    """The connections that belong to one event loop, and end with it."""
+
+    __slots__ = ("idle", "keeper", "loop", "places", "used")
+
+    def __init__(self, loop: AbstractEventLoop, places: Semaphore) -> None:
+        self.loop = loop
+        self.places = places
+        self.idle = Idle()
+        self.used: set[Any] = set()
+        self.keeper = self._keep()
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        """Close the connections when the loop closes its generators, as ``asyncio.run`` has it do."""
+        from asyncio import sleep
+
+        try:
+            yield
+        finally:
+            self.close()
+            await sleep(0)  # the loop closes sockets in its next round
+
+    def close(self) -> None:
+        """Close what there is; on a loop that is closed itself, too."""
+        for connection in [*self.idle.clear(), *self.used]:
+            drop(connection)
+        self.used.clear()
+
+
+class Coroutines:
+    """Sends commands to servers, and returns what they answer, on whichever loop is running."""
+
+    __slots__ = ("_class", "_credentials", "_lock", "_loops", "_target")
+
+    def __init__(self, target: Target, credentials: object | None) -> None:
+        self._target = target
+        self._credentials = credentials
+        self._class: Any = connection_class(target, asynchronous=True)
+        self._lock = allocate_lock()
+        self._loops: dict[AbstractEventLoop, LoopConnections] = {}
+
+    async def exchange(
+        self, sends: Sequence[tuple[Node, list[Command]]], budget: Budget
+    ) -> list[list[Any] | TierError]:
+        """Do as ``Threads.exchange``."""
+        mine = await self._mine()
+        if len(sends) == 1:
+            node, commands = sends[0]
+            return [await self._exchange(mine, node, commands, budget)]
+        from asyncio import gather
+
+        return await gather(
+            *(self._exchange(mine, node, commands, budget) for node, commands in sends)
+        )
+
+    def close(self) -> None:
+        """Close the connections of loops that have ended; those that run are told to close theirs."""
+        with self._lock:
+            loops = list(self._loops.values())
+            self._loops.clear()
+        for each in loops:
+            _end(each)
+
+    def forget(self) -> None:
+        """Let go of the connections without closing them."""
+        _forgotten.append(self._loops)
+        self._lock = allocate_lock()
+        self._loops = {}
+
+    async def _mine(self) -> LoopConnections:
+        from asyncio import Semaphore, get_running_loop
+
+        loop = get_running_loop()
+        mine = self._loops.get(loop)
+        if mine is not None:
+            return mine
+        with self._lock:
+            ended = [self._loops.pop(other) for other in list(self._loops) if other.is_closed()]
+            mine = self._loops[loop] = LoopConnections(loop, Semaphore(MOST_CONNECTIONS))
+        for each in ended:
+            _end(each)
+        await anext(mine.keeper)
+        return mine
+
+    async def _exchange(
+        self, mine: LoopConnections, node: Node, commands: list[Command], budget: Budget
+    ) -> list[Any] | TierError:
+        left = budget.left()
+        if left <= 0:
+            return TierTimeoutError(f"no time was left to ask {shown(node)}")
+        from asyncio import timeout
+
+        try:
+            async with timeout(left), mine.places:
+                return await self._speak(mine, node, commands, budget)
+        except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
+            for each in mine.idle.clear(node):
+                drop(each)
+            return failure(error, shown(node))
+
+    async def _speak(
+        self, mine: LoopConnections, node: Node, commands: list[Command], budget: Budget
+    ) -> list[Any]:
+        connection, old = mine.idle.take(node, budget)
+        for each in old:
+            drop(each)
+        whole = False
+        try:
+            if connection is None:
+                connection = self._class(
+                    # The whole has one time limit, so the parts need none.
+                    socket_timeout=None,
+                    socket_connect_timeout=None,
+                    **settings(self._target, node, self._credentials),
+                )
+                mine.used.add(connection)
+                await connection.connect()
+            mine.used.add(connection)
+            await connection.send_packed_command([pack(commands)], check_health=False)
+            replies = [await _answer(connection) for _ in commands]
+            whole = True
+        finally:
+            # After a cancellation too: replies that nobody has read would be given to somebody else.
+            mine.used.discard(connection)
+            if not whole or not mine.idle.put(node, connection, budget):
+                drop(connection)
+        return replies
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except Exception as error:
+        if not is_reply(error):
+            raise
+        return server_error(error)
+
+
+def drop(connection: Any) -> None:
+    """Close a connection at once; without waiting, and whether or not its loop still runs."""
+    if connection is None:
+        return
+    writer, connection._writer, connection._reader = connection._writer, None, None  # noqa: SLF001
+    if writer is None:
+        return
+    transport = writer.transport
+    try:
+        transport.abort()
+    except RuntimeError:  # its loop is closed, so nobody is left to close the socket later
+        try:
+            transport._call_connection_lost(None)  # noqa: SLF001 - what the loop would have called
+        except Exception:  # noqa: BLE001, S110 - it is gone either way
+            pass
+
+
+def _end(ended: LoopConnections) -> None:
+    if ended.loop.is_closed():
+        ended.close()
+        return
+    try:
+        ended.loop.call_soon_threadsafe(ended.close)
+    except RuntimeError:  # it has closed just now
+        ended.close()

@@ -1,0 +1,79 @@
+"""What servers answer that is no answer, and which error of a tier that is."""
+
+from __future__ import annotations
+
+from orc.errors import (
+    TierError,
+    TierRefusedError,
+    TierTimeoutError,
+    TierUnavailableError,
+)
+
+
+class ServerError:
+    """An error that stands in the place of a reply: the server's code, and the rest of its text."""
+
+    __slots__ = ("code", "text")
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"<ServerError {self.code}>"
+
+
+_CODES = {  # redis-py takes these words off the text, and makes classes of them
+    "AskError": "ASK",
+    "AuthenticationError": "NOAUTH",
+    "BusyLoadingError": "LOADING",
+    "ClusterCrossSlotError": "CROSSSLOT",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "MovedError": "MOVED",
+    "NoPermissionError": "NOPERM",
+    "NoScriptError": "NOSCRIPT",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+    "TryAgainError": "TRYAGAIN",
+}
+
+_UNAVAILABLE = frozenset(
+    "ASK BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF MOVED NOREPLICAS OOM READONLY TRYAGAIN"
+    " UNBLOCKED IOERR".split()
+)
+
+
+def server_error(error: Exception) -> ServerError:
+    """Return what a ``ResponseError`` of redis-py stands for."""
+    text = str(error)
+    for kind in type(error).__mro__:
+        if kind.__name__ in _CODES:
+            return ServerError(_CODES[kind.__name__], text)
+    code, _, rest = text.partition(" ")
+    return ServerError(code, rest) if code.isupper() else ServerError("ERR", text)
+
+
+def refusal(error: ServerError, where: str) -> TierError:
+    """Return the error of a tier for one of a server."""
+    said = f"{where} answered {error.code} {error.text[:200]}".rstrip()
+    if error.code in _UNAVAILABLE:
+        return TierUnavailableError(said)
+    return TierRefusedError(said)
+
+
+def failure(error: BaseException, where: str) -> TierError:
+    """Return the error of a tier for one that a client raised."""
+    if isinstance(error, TierError):
+        return error
+    names = {kind.__name__ for kind in type(error).__mro__}
+    # The cause is not chained: what a client raises may hold the address with its password.
+    if "TimeoutError" in names:
+        return TierTimeoutError(f"{where} did not answer in time")
+    if not names.isdisjoint({"AuthenticationError", "AuthorizationError", "NoPermissionError"}):
+        return TierRefusedError(f"{where} refused the user or its password: {error}"[:300])
+    if "ResponseError" in names and isinstance(error, Exception):
+        return refusal(server_error(error), where)
+    if "SSLCertVerificationError" in names or "certificate" in str(error).lower():
+        return TierRefusedError(f"{where}: {error}"[:300])
+    return TierUnavailableError(f"{where} cannot be reached: {error}"[:300])

@@ -1,0 +1,116 @@
+"""The transport for threads: commands to servers over redis-py's connections."""
+
+from __future__ import annotations
+
+from orc.errors import TierError, TierTimeoutError
+from orc.tiers.redis.idle import Idle
+from orc.tiers.redis.replies import failure
+from orc.tiers.redis.url import shown
+from orc.tiers.redis.vendor import connection_class, pack, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from orc.model.row import Budget
+    from orc.tiers.redis.operations import Command
+    from orc.tiers.redis.url import Node, Target
+
+_forgotten: list[Any] = []
+"""Connections of a parent process: to close them here would be to speak on them."""
+
+
+class Threads:
+    """Sends commands to servers, and returns what they answer. Safe for threads."""
+
+    __slots__ = ("_class", "_credentials", "_idle", "_target")
+
+    def __init__(self, target: Target, credentials: object | None) -> None:
+        self._target = target
+        self._credentials = credentials
+        self._class: Any = connection_class(target, asynchronous=False)
+        self._idle = Idle()
+
+    def exchange(
+        self, sends: Sequence[tuple[Node, list[Command]]], budget: Budget
+    ) -> list[list[Any] | TierError]:
+        """Send to each server its commands, then read from each its replies.
+
+        An error stands in the place of the replies of a server that did not answer.
+        """
+        sent = [self._send(node, commands, budget) for node, commands in sends]
+        answers: list[list[Any] | TierError] = []
+        for (node, commands), connection in zip(sends, sent, strict=True):
+            if isinstance(connection, TierError):
+                answers.append(connection)
+            else:
+                answers.append(self._receive(node, connection, len(commands), budget))
+        return answers
+
+    def stamp(self, wall: float) -> None:
+        """Say when the connections were used last, where a budget could not tell."""
+        self._idle.stamp(wall)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses now."""
+        _close(self._idle.clear())
+
+    def forget(self) -> None:
+        """Let go of the connections without closing them."""
+        _forgotten.extend(self._idle.clear())
+        self._idle = Idle()  # a lock may have been held when this process was forked
+
+    def _send(self, node: Node, commands: list[Command], budget: Budget) -> Any:
+        """Return the connection that the commands were sent on, or an error."""
+        connection, old = self._idle.take(node, budget)
+        if old:
+            _close(old)
+        try:
+            if budget.left() <= 0:
+                if connection is not None:
+                    self._idle.put(node, connection, budget)
+                return TierTimeoutError(f"no time was left to ask {shown(node)}")
+            if connection is None:
+                connection = self._class(**settings(self._target, node, self._credentials))
+                connection.budget = budget
+                connection.connect()
+            connection.budget = budget
+            connection.send_packed_command([pack(commands)], check_health=False)
+        except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
+            return self._failed(node, connection, error)
+        except BaseException:
+            _close([connection])
+            raise
+        return connection
+
+    def _receive(
+        self, node: Node, connection: Any, number: int, budget: Budget
+    ) -> list[Any] | TierError:
+        try:
+            replies = [connection.answer() for _ in range(number)]
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._failed(node, connection, error)
+        except BaseException:
+            # A connection with replies that nobody has read would give them to somebody else.
+            _close([connection])
+            raise
+        connection.budget = None
+        if not self._idle.put(node, connection, budget):
+            _close([connection])
+        return replies
+
+    def _failed(self, node: Node, connection: Any, error: Exception) -> TierError:
+        _close([connection])
+        # What ended this connection has ended the others: a freeze, or a restart of the server.
+        _close(self._idle.clear(node))
+        return failure(error, shown(node))
+
+
+def _close(connections: Sequence[Any]) -> None:
+    for connection in connections:
+        if connection is not None:
+            try:
+                connection.disconnect()
+            except Exception:  # noqa: BLE001, S110 - it is gone either way
+                pass

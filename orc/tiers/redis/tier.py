@@ -1,0 +1,250 @@
+"""The tier in Redis or Valkey: one server, TLS, Sentinel, a cluster, or a client that is handed in."""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from orc.errors import ConfigError, TierError
+from orc.tiers.redis import operations
+from orc.tiers.redis.clients import (
+    Handed,
+    HandedCoroutines,
+    HandedThreads,
+    InThreads,
+    is_async,
+    is_client,
+)
+from orc.tiers.redis.routes import route_for
+from orc.tiers.redis.url import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from orc.model.row import Budget, Claim, Row, Write
+    from orc.tiers.redis.routes import Steps
+
+BUDGET = 0.05
+MOST_BYTES = 1 << 20
+
+SAMPLE = [str(number) for number in range(64)]
+"""Addresses of nothing, which between them belong to all nodes of a cluster."""
+
+
+class Unclocked:
+    """The budget of `prewarm`, which is given no clock: each step of it has so many seconds."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def left(self) -> float:
+        """Seconds that are left for a step."""
+        return self._seconds
+
+    def wall(self) -> float:
+        """Seconds since the epoch, which nobody has told."""
+        return 0.0
+
+
+class Redis:
+    """Rows in Redis or Valkey, each one string under its address (``orc.tiers.redis.layout``).
+
+    `url_or_client` is an address such as ``rediss://user:password@host:6379/0?ssl_ca_certs=ca.pem``,
+    ``redis+cluster://host``, ``redis+sentinel://host,host/service`` or ``unix:///path``; or a client
+    of redis-py, sync or async, which keeps its own times. `budget` is seconds for each operation,
+    `max_value_bytes` the largest payload, `credentials` a ``CredentialProvider`` of redis-py.
+
+    Making it does no I/O and imports no client. Raises ``ConfigError``, for an address that is
+    wrong now, for a missing extra at the first use. The methods are those of
+    ``orc.model.ports.Tier``.
+    """
+
+    __slots__ = (
+        "_client",
+        "_coroutines",
+        "_credentials",
+        "_lock",
+        "_route",
+        "_shown",
+        "_target",
+        "_threads",
+        "budget",
+        "max_value_bytes",
+        "name",
+    )
+
+    fleetwide = True
+    remote = True
+
+    def __init__(
+        self,
+        url_or_client: object,
+        *,
+        budget: float = BUDGET,
+        max_value_bytes: int = MOST_BYTES,
+        name: str = "redis",
+        credentials: object | None = None,
+    ) -> None:
+        if not budget > 0:
+            raise ConfigError(f"Redis(budget={budget!r}) is no number of seconds above 0")
+        if max_value_bytes < 1:
+            raise ConfigError(f"Redis(max_value_bytes={max_value_bytes!r}) is no number of bytes")
+        self.name = name
+        self.budget = budget
+        self.max_value_bytes = max_value_bytes
+        self._credentials = credentials
+        self._lock = RLock()
+        self._threads: Any = None
+        self._coroutines: Any = None
+        self._target: Any = None
+        self._client: Any = None
+        self._route: Any
+        if isinstance(url_or_client, str):
+            self._target = parse(url_or_client)
+            if credentials is not None and {"username", "password"} & self._target.options.keys():
+                raise ConfigError("Redis(credentials=...) with a user or a password in the address")
+            self._route = route_for(self._target)
+            self._shown = self._target.shown()
+        elif is_client(url_or_client):
+            if credentials is not None:
+                raise ConfigError("Redis(credentials=...) is for an address: the client has its own")
+            self._client = url_or_client
+            self._route = Handed(url_or_client)
+            self._shown = f"a {type(url_or_client).__module__}.{type(url_or_client).__name__}"
+        else:
+            raise ConfigError(
+                f"Redis() takes an address or a client of redis-py, not {type(url_or_client).__name__}"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Redis {self._shown}>"
+
+    # -- the life of the process ------------------------------------------------------------------
+
+    def counts(self) -> Mapping[str, float]:
+        """Return nothing: it counts nothing for itself."""
+        return {}
+
+    def prewarm(self) -> None:
+        """Import the client, connect, and leave the scripts in the servers.
+
+        Raises ``ConfigError`` without redis-py, and ``TierError`` where it cannot connect.
+        """
+        if self._client is not None and is_async(self._client):
+            return  # its connections belong to a loop that is yet to come
+        transport = self._for_threads()
+        by_slot = self._route.by_slot
+        replies = self._run(operations.greeting, SAMPLE if by_slot else SAMPLE[:1], Unclocked(self.budget))
+        told = next((each for each in replies if type(each) is list), None)
+        if told is not None:
+            transport.stamp(int(told[0]))
+        for reply in replies:
+            if isinstance(reply, TierError):
+                raise reply
+
+    def close(self) -> None:
+        """Close the connections that nobody uses now; the next call opens others. Never raises."""
+        for transport in (self._threads, self._coroutines):
+            if transport is not None:
+                transport.close()
+        self._route.forget()
+
+    def forked(self) -> None:
+        """Forget, without closing, connections that the parent of this process uses."""
+        self._lock = RLock()
+        for transport in (self._threads, self._coroutines):
+            if transport is not None:
+                transport.forget()
+
+    # -- the operations ---------------------------------------------------------------------------
+
+    def get_many(
+        self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
+    ) -> Sequence[Row | TierError]:
+        """Answer with a row for each address. Always consistent: it asks masters only."""
+        return self._run(operations.reading, addresses, budget)  # type: ignore[no-any-return]
+
+    def claim_many(self, claims: Sequence[Claim], budget: Budget, /) -> Sequence[Row | TierError]:
+        """Claim rows, and answer with each as it is then."""
+        return self._run(operations.claiming, claims, budget)  # type: ignore[no-any-return]
+
+    def set_many(self, writes: Sequence[Write], budget: Budget, /) -> Sequence[bool | TierError]:
+        """Write rows; answer for each whether it was accepted."""
+        return self._run(operations.writing, writes, budget)  # type: ignore[no-any-return]
+
+    def delete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
+        """Remove rows with their claims. Raises if any of them may still be there."""
+        self._run(operations.deleting, addresses, budget)
+
+    async def aget_many(
+        self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
+    ) -> Sequence[Row | TierError]:
+        """Do as :meth:`get_many`, for coroutines."""
+        return await self._arun(operations.reading, addresses, budget)  # type: ignore[no-any-return]
+
+    async def aclaim_many(
+        self, claims: Sequence[Claim], budget: Budget, /
+    ) -> Sequence[Row | TierError]:
+        """Do as :meth:`claim_many`, for coroutines."""
+        return await self._arun(operations.claiming, claims, budget)  # type: ignore[no-any-return]
+
+    async def aset_many(
+        self, writes: Sequence[Write], budget: Budget, /
+    ) -> Sequence[bool | TierError]:
+        """Do as :meth:`set_many`, for coroutines."""
+        return await self._arun(operations.writing, writes, budget)  # type: ignore[no-any-return]
+
+    async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
+        """Do as :meth:`delete_many`, for coroutines."""
+        await self._arun(operations.deleting, addresses, budget)
+
+    def _run(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Any:
+        transport = self._threads or self._for_threads()
+        steps = self._steps(operation, asked, budget)
+        try:
+            sends = next(steps)
+            while True:
+                sends = steps.send(transport.exchange(sends, budget))
+        except StopIteration as end:
+            return end.value
+
+    async def _arun(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Any:
+        transport = self._coroutines or self._for_coroutines()
+        steps = self._steps(operation, asked, budget)
+        try:
+            sends = next(steps)
+            while True:
+                sends = steps.send(await transport.exchange(sends, budget))
+        except StopIteration as end:
+            return end.value
+
+    def _steps(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Steps:
+        route = self._route
+        return route.steps(operation(asked, budget, route.where, by_slot=route.by_slot))  # type: ignore[no-any-return]
+
+    def _for_threads(self) -> Any:
+        with self._lock:
+            if self._threads is None:
+                if self._client is not None:
+                    self._threads = HandedThreads(self._client)
+                else:
+                    from orc.tiers.redis.threads import Threads
+
+                    self._threads = Threads(self._target, self._credentials)
+            return self._threads
+
+    def _for_coroutines(self) -> Any:
+        with self._lock:
+            if self._coroutines is None:
+                if self._client is None:
+                    from orc.tiers.redis.coroutines import Coroutines
+
+                    self._coroutines = Coroutines(self._target, self._credentials)
+                elif is_async(self._client):
+                    self._coroutines = HandedCoroutines(self._client)
+                else:
+                    self._coroutines = InThreads(self._for_threads())
+            return self._coroutines

@@ -1,0 +1,125 @@
+"""Addresses of tiers, as ``ORC_TIERS`` and ``Cache(tiers=...)`` have them."""
+
+from __future__ import annotations
+
+import pytest
+
+import orc
+from orc.config.tier_urls import read, tier_of, tiers_of
+from orc.errors import ConfigError
+
+
+def kinds(text):
+    """Return the types of the tiers behind memory."""
+    return [type(tier).__name__ for tier in tiers_of(read(text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("memory://", []),
+        ("memory://?max_bytes=10%, disk://?max_bytes=256mb", ["Disk"]),
+        ("disk:// redis://host", ["Disk", "Redis"]),
+        ("redis://host,dynamodb://table?region=eu-west-1", ["Redis", "DynamoDB"]),
+        ("rediss://user:p%40ss@host:6380/1", ["Redis"]),
+        ("valkey://host", ["Redis"]),
+        ("redis+cluster://a:7000,b:7000", ["Redis"]),
+        ("redis+sentinel://a:26379,b:26379/main,disk://", ["Redis", "Disk"]),
+    ],
+)
+def test_any_subset_can_be_named(text, expected):
+    """With commas or spaces in between; a comma without a scheme after it belongs to an address."""
+    assert kinds(text) == expected
+
+
+def test_options_reach_their_tier():
+    """Sizes and times have units."""
+    disk, redis, dynamo = tiers_of(
+        read(
+            "disk:///var/cache?max_bytes=64mb,"
+            "redis://host?budget=20ms&max_value_bytes=1mb&name=near,"
+            "dynamodb://table?region=eu-west-1&budget=0.5"
+        )
+    )
+    assert disk.max_bytes == 64 * 1024 * 1024
+    assert (redis.budget, redis.max_value_bytes, redis.name) == (0.02, 1024 * 1024, "near")
+    assert dynamo.budget == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "ORC_TIERS is empty"),
+        ("memcached://host", "memcached://"),
+        ("host:6379", "host:6379"),
+        ("disk://?max_byte=5mb", "max_byte"),
+        ("disk://?max_bytes=5 mbit", "max_bytes"),
+        ("disk://?max_bytes=lots", "max_bytes='lots'"),
+        ("redis://host?budget=soon", "budget='soon'"),
+        ("redis://host?budget=0", "budget='0'"),
+        ("redis://host?budget=5min", "budget='5min'"),
+        ("redis://host?wait=5", "wait"),
+        ("dynamodb://", "names no table"),
+        ("dynamodb://table?zone=a", "zone"),
+        ("memory://here", "memory://here"),
+        ("memory://?ttl=5", "ttl"),
+        ("memory://?policy=fifo", "ORC_MEMORY_POLICY"),
+        ("disk://,memory://", "name it first"),
+    ],
+)
+def test_what_is_wrong_is_named(monkeypatch, text, part):
+    """An unknown scheme, option or unit is one error that names the part."""
+    monkeypatch.setenv("ORC_TIERS", text)
+    with pytest.raises(ConfigError) as caught:
+        orc.Cache(namespace="test")
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://user:hunter2@host:port/0",
+        "redis://user:hunter2@host/0?wait=5",
+        "rediss://host?password=hunter2&x=1",
+        "user:hunter2@host",
+        "redjs://user:hunter2@host",
+    ],
+)
+def test_no_secret_is_in_an_error(text):
+    """User info and passwords of an address are not shown."""
+    with pytest.raises(ConfigError) as caught:
+        tier_of(read(text)[0])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_caches_that_name_the_same_share_their_tiers(monkeypatch):
+    """So that a process has one connection to each, and not one for each cache."""
+    monkeypatch.setenv("ORC_TIERS", "redis://host")
+    one, other = orc.Cache(namespace="one"), orc.Cache(namespace="other")
+    assert one._core.tiers[0].tier.tier is other._core.tiers[0].tier.tier
+    assert orc.Cache(tiers="redis://elsewhere", namespace="one")._core.tiers != one._core.tiers
+
+
+def test_an_argument_beats_the_variable(monkeypatch):
+    """``tiers=[]`` is memory alone, whatever the environment says."""
+    monkeypatch.setenv("ORC_TIERS", "redis://host")
+    assert orc.Cache(tiers=[])._core.tiers == ()
+
+
+def test_memory_is_set_up_by_its_address(monkeypatch):
+    """``memory://`` says of the shared memory what the ``ORC_MEMORY_`` variables do."""
+    monkeypatch.setenv("ORC_TIERS", "memory://?max_bytes=5mb&max_items=7")
+    memory = orc.Cache()._core.memory
+    assert (memory.max_bytes, memory.max_items) == (5 * 1024 * 1024, 7)
+
+
+def test_two_tiers_of_one_name_are_refused():
+    """Statistics go by the name."""
+    with pytest.raises(ConfigError, match="not distinct"):
+        orc.Cache(tiers=[orc.Redis("redis://a"), orc.Redis("redis://b")], namespace="test")
+
+
+def test_a_shared_tier_needs_a_namespace():
+    """Or functions would read each other's entries."""
+    with pytest.raises(ConfigError, match="ORC_NAMESPACE"):
+        orc.Cache(tiers=[orc.Redis("redis://a")])
