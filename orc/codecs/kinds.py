@@ -84,7 +84,9 @@ def leaf(code: int, data: bytes) -> object:
 
 def name_of(cls: type) -> str:
     """Return the name by which messages call a class."""
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 def _remedy(cls: type) -> str:

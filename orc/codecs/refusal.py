@@ -27,7 +27,7 @@ def explained(value: object, error: Exception, strangers: frozenset[type]) -> Un
         if isinstance(error, MemoryError):
             found = "value: there is no memory for its bytes"
         elif isinstance(error, (ValueError, RecursionError)):
-            found = "value: contains itself, is nested over about 500 deep, or is over 4 GiB"
+            found = "value: contains itself, is nested deeper than msgpack goes, or is too large"
         else:
             found = f"value: {kinds.name_of(type(error))} while it was packed"
     return UnstorableError(f"cannot be stored: {found}")

@@ -47,7 +47,9 @@ def register(cls: C | None = None, /, *, name: str | None = None) -> C | Callabl
     with _lock:
         known = _by_name.setdefault(wire_name, kind)
         if known.cls is not cls:
-            raise ConfigError(f"{wire_name!r} is the name of another registered class; give a name=")
+            raise ConfigError(
+                f"{wire_name!r} is the name of another registered class; give a name="
+            )
         if cls in kinds.ENCODERS and _names[cls] != wire_name:
             if known is kind:
                 del _by_name[wire_name]

@@ -142,9 +142,7 @@ class Values:
 
     def _decode(self, kind: int, data: bytes, longest: int) -> Any:
         if kind == PLAIN:
-            return self._unpack(
-                data, strict_map_key=False, ext_hook=_refuse, max_array_len=longest
-            )
+            return self._unpack(data, strict_map_key=False, ext_hook=_refuse, max_array_len=longest)
         if kind != RICH:
             raise ValueError("another codec")
         open_heads = 0
@@ -183,11 +181,7 @@ class Values:
         walker.feed(data)
         walker.skip()
         level = [
-            [
-                self._unpack(
-                    data, strict_map_key=False, object_pairs_hook=list, ext_hook=_nothing
-                )
-            ]
+            [self._unpack(data, strict_map_key=False, object_pairs_hook=list, ext_hook=_nothing)]
         ]
         while level:
             parts = get_referents(*level)

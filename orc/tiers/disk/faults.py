@@ -44,6 +44,7 @@ _NUMBERS = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EFBIG: FULL,
+    errno.EEXIST: REFUSED,
     errno.EACCES: REFUSED,
     errno.EPERM: REFUSED,
     errno.EROFS: REFUSED,
@@ -68,7 +69,7 @@ def faults() -> tuple[type[Exception], ...]:
     """Return what is caught; evaluated only when something was raised."""
     from sqlite3 import Error
 
-    return (Error, OSError, MemoryError, Busy, Broken, Full)
+    return (Error, OSError, MemoryError, UnicodeError, Busy, Broken, Full)
 
 
 def kind_of(error: Exception) -> str:

@@ -37,6 +37,8 @@ APPLICATION_ID = 0x4F524344
 """``ORCD``, in the header of the file."""
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 ATTEMPTS = 4
+LEFT_BEHIND = 60.0
+"""Seconds after which a file that no link leads to is removed."""
 PAGE_BYTES = 4096
 BESIDE = ("-wal", "-shm")
 """What SQLite has beside a file: its log, and the index of the log."""
@@ -290,13 +292,17 @@ def _sqlite(path: str) -> Connection:
 def _sweep(folder: str, name: str) -> None:
     """Remove what was left by those who were killed while they began a file, or gave one up."""
     try:
-        since = os.lstat(os.path.join(folder, LINK)).st_mtime_ns
-        for each in os.listdir(folder):
-            if each.startswith(LINK + "-") and not each.startswith(name):
-                path = os.path.join(folder, each)
-                # What is younger than the link may be somebody's who is about to lay one.
-                if os.lstat(path).st_mtime_ns < since:
-                    _unlink(path)
+        ages = {
+            os.path.join(folder, each): os.lstat(os.path.join(folder, each)).st_mtime
+            for each in os.listdir(folder)
+            if each.startswith(LINK)
+        }
+        # By the file system's clock. What is young may be somebody's who is about to lay a link.
+        since = max(ages.values()) - LEFT_BEHIND
+        for path, written in ages.items():
+            mine = path.startswith(os.path.join(folder, name)) or path.endswith(LINK)
+            if written < since and not mine:
+                _unlink(path)
     except OSError:  # another process sweeps too
         pass
 

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from _thread import RLock
-
 from orc.errors import (
     ConfigError,
     TierError,
     TierRefusedError,
     TierThrottledError,
-    TierTimeoutError,
 )
 from orc.model.row import Budget
 from orc.tiers.dynamodb import requests as word
 from orc.tiers.dynamodb.recent import Recent
-from orc.tiers.dynamodb.transport import CONNECTIONS, ConditionFailed, Transport
+from orc.tiers.dynamodb.transport import ConditionFailed, Transport
+from orc.tiers.dynamodb.workers import Workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import ThreadPoolExecutor
-    from typing import Any, TypeVar
+    from typing import Any
 
     from orc.model.row import Claim, Row, Write
     from orc.tiers.dynamodb.transport import Time
-
-    T = TypeVar("T")
 
 MAX_VALUE_BYTES = 400_000
 """DynamoDB takes items of 409,600 bytes, names and key included; moto 405,000."""
@@ -49,7 +44,6 @@ class DynamoDB:
 
     fleetwide = True
     remote = True
-    max_value_bytes = MAX_VALUE_BYTES
 
     def __init__(  # noqa: PLR0913 - options
         self,
@@ -59,6 +53,7 @@ class DynamoDB:
         region: str | None = None,
         endpoint: str | None = None,
         budget: float = 0.2,
+        max_value_bytes: int = MAX_VALUE_BYTES,
         name: str = "dynamodb",
     ) -> None:
         client = None
@@ -80,16 +75,20 @@ class DynamoDB:
             raise ConfigError(f"DynamoDB(): {table!r} is not the name of a table")
         if not isinstance(budget, int | float) or not 0 < budget < float("inf"):
             raise ConfigError(f"DynamoDB(budget={budget!r}): seconds, more than 0")
+        if not isinstance(max_value_bytes, int) or not 0 < max_value_bytes <= MAX_VALUE_BYTES:
+            raise ConfigError(
+                f"DynamoDB(max_value_bytes={max_value_bytes!r}): 1 to {MAX_VALUE_BYTES}, since an "
+                "item has 400 KB at most"
+            )
         self.name = name
+        self.max_value_bytes = max_value_bytes
         self.budget = float(budget)
         self._transport = Transport(table, client, region, endpoint, self.budget)
         self._start()
 
     def _start(self) -> None:
-        self._lock = RLock()
         self._recent = Recent()
-        self._parallel: ThreadPoolExecutor | None = None
-        self._calls: ThreadPoolExecutor | None = None
+        self._workers = Workers()
 
     def __repr__(self) -> str:
         return f"<DynamoDB table {self._transport.table!r}>"
@@ -109,12 +108,7 @@ class DynamoDB:
 
     def close(self) -> None:
         """Let go of idle connections and threads; the next call makes new ones."""
-        with self._lock:
-            pools = (self._parallel, self._calls)
-            self._parallel = self._calls = None
-        for pool in pools:
-            if pool is not None:
-                pool.shutdown(wait=False)
+        self._workers.close()
         self._transport.close()
 
     def forked(self) -> None:
@@ -148,7 +142,7 @@ class DynamoDB:
             strictly = consistent or any(self._recent.has(each, now) for each in part)
             self._read(part, time, found, consistent=strictly)
 
-        self._each(read, parts)
+        self._workers.each(read, parts)
         return _answers([found[each] for each in addresses])
 
     def _read(
@@ -182,7 +176,7 @@ class DynamoDB:
         if not claims:
             return []
         time = self._transport.ready(budget)
-        return _answers(self._each(lambda claim: self._claim(claim, time), claims))
+        return _answers(self._workers.each(lambda claim: self._claim(claim, time), claims))
 
     def _claim(self, claim: Claim, time: Time) -> Row:
         of_nothing = claim.seen is None
@@ -215,7 +209,7 @@ class DynamoDB:
         plain: list[Write] = []
         jobs: list[Any] = []
         for each in writes:
-            (plain if each.token is None and not _oversize(each) else jobs).append(each)
+            (plain if each.token is None and not self._oversize(each) else jobs).append(each)
         failed: dict[str, TierError] = {}
         if len(plain) == 1:
             jobs += plain
@@ -240,17 +234,20 @@ class DynamoDB:
             return True
 
         answers: dict[str, bool | TierError] = {}
-        for job, answer in zip(jobs, self._each(write, jobs), strict=True):
+        for job, answer in zip(jobs, self._workers.each(write, jobs), strict=True):
             for each in job if isinstance(job, list) else [job]:
                 answers[each.address] = answer
         answers.update(failed)
         return _answers([answers[each.address] for each in writes])
 
+    def _oversize(self, write: Write) -> bool:
+        return write.payload is not None and len(write.payload) > self.max_value_bytes
+
     def _write(self, write: Write, time: Time) -> bool:
-        if _oversize(write):
+        if self._oversize(write):
             raise TierRefusedError(
                 f"DynamoDB takes items of 400 KB; a payload of {len(write.payload or b'')} bytes "
-                f"is more than {MAX_VALUE_BYTES}"
+                f"is more than {self.max_value_bytes}"
             )
         now = time.wall()
         table = self._transport.table
@@ -288,7 +285,7 @@ class DynamoDB:
             for error in failed.values():
                 raise error
 
-        for answer in self._each(remove, _parts(addresses, word.WRITES)):
+        for answer in self._workers.each(remove, _parts(addresses, word.WRITES)):
             if isinstance(answer, TierError):
                 raise answer
 
@@ -331,40 +328,13 @@ class DynamoDB:
             return dict.fromkeys(left, error)
         return {}
 
-    def _each(self, do: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
-        """Do jobs side by side; return what each returned, or the ``TierError`` that it raised."""
-
-        def outcome(job: Any) -> Any:
-            try:
-                return do(job)
-            except TierError as error:
-                return error
-
-        if len(jobs) <= 1:
-            return [outcome(job) for job in jobs]
-        first, *others = jobs
-        running = [self._pool("_parallel").submit(outcome, job) for job in others]
-        return [outcome(first), *(each.result() for each in running)]
-
-    def _pool(self, which: str) -> ThreadPoolExecutor:
-        pool: ThreadPoolExecutor | None = getattr(self, which)
-        if pool is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with self._lock:
-                pool = getattr(self, which)
-                if pool is None:
-                    pool = ThreadPoolExecutor(CONNECTIONS, "orc-dynamodb")
-                    setattr(self, which, pool)
-        return pool
-
     # -- for coroutines ---------------------------------------------------------------------------
 
     async def aget_many(
         self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`get_many` on a thread."""
-        return await self._on_a_thread(
+        return await self._workers.call(
             lambda: self.get_many(addresses, budget, consistent=consistent), budget
         )
 
@@ -372,28 +342,17 @@ class DynamoDB:
         self, claims: Sequence[Claim], budget: Budget, /
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`claim_many` on a thread."""
-        return await self._on_a_thread(lambda: self.claim_many(claims, budget), budget)
+        return await self._workers.call(lambda: self.claim_many(claims, budget), budget)
 
     async def aset_many(
         self, writes: Sequence[Write], budget: Budget, /
     ) -> Sequence[bool | TierError]:
         """Do as :meth:`set_many` on a thread."""
-        return await self._on_a_thread(lambda: self.set_many(writes, budget), budget)
+        return await self._workers.call(lambda: self.set_many(writes, budget), budget)
 
     async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Do as :meth:`delete_many` on a thread."""
-        await self._on_a_thread(lambda: self.delete_many(addresses, budget), budget)
-
-    async def _on_a_thread(self, call: Callable[[], T], budget: Budget) -> T:
-        """Await a call that a thread makes; it ends by itself where the caller is cancelled."""
-        from asyncio import get_running_loop
-
-        def begun() -> T:
-            if budget.left() <= 0:
-                raise TierTimeoutError("DynamoDB: all threads were busy for the whole budget")
-            return call()
-
-        return await get_running_loop().run_in_executor(self._pool("_calls"), begun)
+        await self._workers.call(lambda: self.delete_many(addresses, budget), budget)
 
 
 class _Still:
@@ -422,10 +381,6 @@ def _handed_in(source: Any, table: str | None) -> tuple[Any, str]:
 def _granted(row: Row, claim: Claim) -> Row:
     row.etag, row.held, row.failed = claim.token, 0.0, False
     return row
-
-
-def _oversize(write: Write) -> bool:
-    return write.payload is not None and len(write.payload) > MAX_VALUE_BYTES
 
 
 def _parts(whole: Sequence[Any], size: int) -> list[list[Any]]:

@@ -37,7 +37,7 @@ LONGEST = 10 * 365 * 86_400.0
 def groups(addresses: Sequence[str], *, by_slot: bool, most: int = 0) -> list[list[int]]:
     """Return the places of addresses that one command may name together."""
     if not by_slot:
-        together = [list(range(len(addresses)))]
+        together = [list(range(len(addresses)))] if addresses else []
     else:
         slots: dict[int, list[int]] = {}
         for place, address in enumerate(addresses):
@@ -179,7 +179,6 @@ def _scripted(
     Return the replies to the other commands, and behind them one for each that was asked.
     """
     together = groups([each.address for each in asked], by_slot=by_slot, most=SCRIPT_BATCH)
-    together = [part for part in together if part]
 
     def run(verb: bytes, name: bytes, part: list[int]) -> Command:
         keys = [asked[n].address.encode() for n in part]

@@ -281,7 +281,11 @@ class Cluster:
                 error = refusal(found, shown(seed))
                 continue
             self._starts = [
-                (int(first), int(last), ((master[0] or b"").decode() or seed[0], int(master[1]), DATA))
+                (
+                    int(first),
+                    int(last),
+                    ((master[0] or b"").decode() or seed[0], int(master[1]), DATA),
+                )
                 for first, last, master, *_ in found
             ]
             self._slots = {}

@@ -110,7 +110,9 @@ class Redis:
             self._shown = self._target.shown()
         elif is_client(url_or_client):
             if credentials is not None:
-                raise ConfigError("Redis(credentials=...) is for an address: the client has its own")
+                raise ConfigError(
+                    "Redis(credentials=...) is for an address: the client has its own"
+                )
             self._client = url_or_client
             self._route = Handed(url_or_client)
             self._shown = f"a {type(url_or_client).__module__}.{type(url_or_client).__name__}"
@@ -137,7 +139,9 @@ class Redis:
             return  # its connections belong to a loop that is yet to come
         transport = self._for_threads()
         by_slot = self._route.by_slot
-        replies = self._run(operations.greeting, SAMPLE if by_slot else SAMPLE[:1], Unclocked(self.budget))
+        replies = self._run(
+            operations.greeting, SAMPLE if by_slot else SAMPLE[:1], Unclocked(self.budget)
+        )
         told = next((each for each in replies if type(each) is list), None)
         if told is not None:
             transport.stamp(int(told[0]))

@@ -127,7 +127,9 @@ def parse(url: str) -> Target:
     kind, tls = _SCHEMES[scheme]
     rest, _, query = rest.partition("?")
     if "#" in rest or "#" in query:
-        raise ConfigError(f"the address of a Redis tier has a '#': write it as %23 ({_SHAPES[kind]})")
+        raise ConfigError(
+            f"the address of a Redis tier has a '#': write it as %23 ({_SHAPES[kind]})"
+        )
     user, at, place = rest.rpartition("@")
     path = ""
     if kind != "unix":

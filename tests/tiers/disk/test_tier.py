@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import stat
 
 import pytest
@@ -167,7 +166,7 @@ def test_the_directory_is_given_later(tmp_path, budget):
         assert each.used_bytes > 0
         assert each.entries == 1
         each.close()
-    assert sorted(os.listdir(tmp_path)) == ["default", "own"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["default", "own"]
 
 
 class Model:

@@ -71,7 +71,9 @@ def budget(clock):
 
 
 def client_of(url):
-    return boto3.client("dynamodb", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
+    return boto3.client(
+        "dynamodb", endpoint_url=url, config=Config(retries={"total_max_attempts": 1})
+    )
 
 
 def make_table(url):

@@ -89,7 +89,10 @@ def test_what_was_seen_can_be_claimed_and_stays(rows, address):
 
 def test_a_set_and_a_delete_take_the_token_away(rows, address):
     """No fill is accepted after somebody replaced or removed the row."""
-    for meanwhile in (lambda: rows.set([Write(address, b"new", draw(), 60)]), lambda: rows.delete([address])):
+    for meanwhile in (
+        lambda: rows.set([Write(address, b"new", draw(), 60)]),
+        lambda: rows.delete([address]),
+    ):
         rows.delete([address])
         token = draw()
         rows.claim([Claim(address, token, 5.0)])

@@ -1,0 +1,71 @@
+"""Threads of the tier: requests side by side, and calls of coroutines. None before they are needed."""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from orc.errors import TierError, TierTimeoutError
+from orc.tiers.dynamodb.transport import CONNECTIONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+    from typing import Any, TypeVar
+
+    from orc.model.row import Budget
+
+    T = TypeVar("T")
+
+
+class Workers:
+    """Two bounded pools: a call of a coroutine may wait for requests, and never for its own kind."""
+
+    __slots__ = ("_lock", "_pools")
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+
+    def close(self) -> None:
+        """Let go of the threads; the next call starts new ones."""
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.shutdown(wait=False)
+
+    def each(self, do: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
+        """Do jobs side by side; return what each returned, or the ``TierError`` that it raised."""
+
+        def outcome(job: Any) -> Any:
+            try:
+                return do(job)
+            except TierError as error:
+                return error
+
+        if len(jobs) <= 1:
+            return [outcome(job) for job in jobs]
+        first, *others = jobs
+        running = [self._submit("requests", lambda job=job: outcome(job)) for job in others]
+        return [outcome(first), *(each.result() for each in running)]
+
+    async def call(self, call: Callable[[], T], budget: Budget) -> T:
+        """Await a call that a thread makes; it ends by itself where the caller is cancelled."""
+        from asyncio import wrap_future
+
+        def begun() -> T:
+            if budget.left() <= 0:
+                raise TierTimeoutError("DynamoDB: all threads were busy for the whole budget")
+            return call()
+
+        answer: T = await wrap_future(self._submit("calls", begun))
+        return answer
+
+    def _submit(self, kind: str, call: Callable[[], Any]) -> Any:
+        with self._lock:  # so that no pool is shut down between being found and being used
+            pool = self._pools.get(kind)
+            if pool is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                pool = self._pools[kind] = ThreadPoolExecutor(CONNECTIONS, f"orc-dynamodb-{kind}")
+            return pool.submit(call)
