@@ -16,7 +16,6 @@ from orc.model.freshness import (
     stale_if_error_seconds,
     trust,
 )
-from orc.model.key import compose, encode
 from orc.model.outcome import ERROR
 from orc.model.tags import Invalidated, valid
 
@@ -102,7 +101,7 @@ class Keyspace:
     """The keys of one function, or the explicit keys of one partition."""
 
     __slots__ = (
-        "_folder",
+        "_address",
         "core",
         "counters",
         "load_time",
@@ -133,7 +132,7 @@ class Keyspace:
         """The tiers outside the process, the nearest first; none for what they cannot name."""
         self.load_time = 0.0
         """Seconds that the last load took."""
-        self._folder: str | None = None
+        self._address: Callable[[Sequence[object]], Address] | None = None
         self.namespace = core.namespace if namespace is None else namespace
         self.version = core.version if version is None else version
         self.space = space
@@ -388,11 +387,8 @@ class Keyspace:
 
     def address(self, values: Sequence[object]) -> Address:
         """Return where shared tiers keep what belongs to these arguments."""
-        from orc.model.address import Address, folder_of
+        if self._address is None:
+            from orc.model.address import addresses
 
-        if self._folder is None:
-            self._folder = folder_of(self.namespace, self.name)
-        full = compose(
-            self.namespace, self.version, self.partition, self.name, encode(tuple(values))
-        )
-        return Address(full, self._folder, self.partition, self.version)
+            self._address = addresses(self.namespace, self.version, self.partition, self.name)
+        return self._address(values)

@@ -70,7 +70,8 @@ def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
             kept = keyspace.keep(entry.value)
             if kept is not None:
                 keyspace.bring_up(key, entry, kept, watch)
-            found[key] = entry.value if kept is None else thawed(kept)
+            # Made of bytes for this reader alone: nobody else has it.
+            found[key] = entry.value
         for nearer, before in reversed(passed):
             fills = [
                 (addresses[key], entry, before[key].token)

@@ -161,11 +161,11 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
         keyspace.checked(tier, entry)
         kept = keyspace.keep(entry.value)
         yield from _change(keyspace, flight, passed.fills(entry))
-        if kept is None:
-            return entry.value
-        keyspace.bring_up(ask.key, entry, kept, flight, ttl)
-        core.flights.land(flight, kept, entry.created_at)
-        return thawed(kept)
+        if kept is not None:
+            keyspace.bring_up(ask.key, entry, kept, flight, ttl)
+            core.flights.land(flight, kept, entry.created_at)
+        # Made of bytes for this reader alone: nobody else has it.
+        return entry.value
     return MISSING
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from _blake2 import blake2b
 from binascii import b2a_base64
 
+from orc.model.key import compose, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 LAYOUT = "orc1"
 """What the text of every address begins with; another layout of rows would have another number."""
 
@@ -43,12 +49,22 @@ class Address:
         return f"<Address {self.text}>"
 
 
-def folder_of(namespace: str, name: str | None) -> str:
-    """Return what the addresses of one function, or of explicit keys, begin with.
+def addresses(
+    namespace: str, version: str, partition: str | None, name: str | None
+) -> Callable[[Sequence[object]], Address]:
+    """Return what makes the addresses of one function, or of explicit keys, of the keys' parts.
 
-    For people and access rules: it is the hash that keeps keys apart.
+    The address can be read up to the function's name, for people and for access rules: it is the
+    hash that keeps keys apart. What is returned raises ``UnkeyableError`` as ``encode`` does.
     """
-    return f"{LAYOUT}:{_readable(namespace)}:{'-' if name is None else _readable(name)}"
+    folder = f"{LAYOUT}:{_readable(namespace)}:{'-' if name is None else _readable(name)}"
+    # The parts of a full key are laid end to end, so all but the last can be made once.
+    before = compose(namespace, version, partition, name, b"").removesuffix(encode(b""))
+
+    def address(parts: Sequence[object]) -> Address:
+        return Address(before + encode(encode(tuple(parts))), folder, partition, version)
+
+    return address
 
 
 def digest(data: bytes, size: int) -> str:

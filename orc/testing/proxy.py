@@ -137,7 +137,7 @@ class FaultProxy:
 
     def reset_all(self) -> None:
         """Reset every connection that is open now, whether it is used or idle."""
-        self._ask(lambda: [link.reset() for link in list(self._links)])
+        self._ask(self._reset_links)
 
     def close_port(self) -> None:
         """Listen no more: new connections are refused. Those that are open stay."""
@@ -192,8 +192,7 @@ class FaultProxy:
                 while self._timers and self._timers[0][0] <= now:
                     heapq.heappop(self._timers)[2].wake()
         finally:
-            for link in list(self._links):
-                link.reset()
+            self._reset_links()
             self._unlisten()
             self._selector.close()
             self._woken.close()
@@ -206,6 +205,10 @@ class FaultProxy:
             self._woken.recv(CHUNK)
         else:
             self._accept()
+
+    def _reset_links(self) -> None:
+        for link in list(self._links):
+            link.reset()
 
     def _listen(self) -> None:
         if self._listener is None:

@@ -166,9 +166,11 @@ def test_reset_before_and_within_a_reply(proxy, connect, echo, count) -> None:
         peer = connect()
         peer.sendall(b"asked")
         got = b""
-        with pytest.raises(ConnectionResetError):
+        try:
             while True:
                 got += peer.recv(1)
+        except ConnectionResetError:
+            pass
         assert got == b"asked"[:count]
     assert bytes(echo.heard) == b"asked" * 2
 
@@ -227,14 +229,16 @@ def test_slices(proxy, connect) -> None:
     assert read(peer, len(sent)) == sent
 
 
-def test_a_server_that_is_not_there(connect) -> None:
+def test_a_server_that_is_not_there() -> None:
     """A target that refuses is a connection that is reset."""
     with socket.create_server((LOOPBACK, 0)) as free:
         port = free.getsockname()[1]
-    with FaultProxy(LOOPBACK, port) as proxy:
-        peer = socket.create_connection((LOOPBACK, proxy.port), timeout=5)
-        with peer, pytest.raises(ConnectionError):
-            read(peer, 1)
+    with (
+        FaultProxy(LOOPBACK, port) as proxy,
+        pytest.raises(ConnectionError),
+        socket.create_connection((LOOPBACK, proxy.port), timeout=5) as peer,
+    ):
+        read(peer, 1)
 
 
 def test_it_ends_cleanly(echo) -> None:

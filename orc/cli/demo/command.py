@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
 
-    from orc.cli.demo.stage import Progress
+    from orc.cli.progress import Progress
 
 MODULE = "awslambdaric"
 REMEDY = 'awslambdaric is missing: pip install "orc-cache[demo]"'
@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec(MODULE) is None:
         return _complain(REMEDY, CANNOT)
 
-    from orc.cli.demo.stage import Progress
+    from orc.cli.progress import Progress
 
     progress = Progress()
     began = time.perf_counter()

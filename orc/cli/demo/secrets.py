@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orc.cli.demo.stage import BrokenStoryError, call, differences, open_fleet
 
 if TYPE_CHECKING:
-    from orc.cli.demo.stage import Progress
+    from orc.cli.progress import Progress
 
 ADA = {"holder": "Ada", "number": "4111111111111111"}
 BEN = {"holder": "Ben", "number": "5555555555554444"}

@@ -15,7 +15,7 @@ from orc.fleet.processes import Guardian
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orc.cli.demo.stage import Progress
+    from orc.cli.progress import Progress
     from orc.cli.demo.tally import Tally
     from orc.fleet import Answer, Fleet
 

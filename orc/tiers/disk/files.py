@@ -56,15 +56,30 @@ SCHEMA = (_ROWS, "CREATE INDEX by_death ON rows (dead_at)")
 class File:
     """A connection to the file that the link led to, and how to see whether it still does."""
 
-    __slots__ = ("connection", "folder", "forks", "inode", "link", "log", "name", "patience")
+    __slots__ = (
+        "connection",
+        "folder",
+        "forks",
+        "inode",
+        "link",
+        "log",
+        "looked_at",
+        "name",
+        "patience",
+        "reader",
+    )
 
     def __init__(self, connection: Connection, folder: str, name: str, inode: int) -> None:
         self.connection = connection
+        self.reader = connection.cursor()
+        """For one row; it is read to its end, or else it would keep the log from being emptied."""
         self.folder = folder
         self.name = name
         self.inode = inode
         self.link = os.path.join(folder, LINK)
         self.log = os.path.join(folder, name + BESIDE[0])
+        self.looked_at = 0.0
+        """When a read last saw that the link leads to it: seconds, wall clock."""
         self.forks = 0
         """How often processes had forked when it was opened."""
         self.patience = -1

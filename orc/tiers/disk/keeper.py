@@ -6,6 +6,7 @@ import os
 from _thread import allocate_lock
 
 from orc.errors import TierError, TierTimeoutError
+from orc.tiers.disk import rows
 from orc.tiers.disk.faults import BROKEN, BUSY, FAILED, KINDS, faults, kind_of, tier_error
 from orc.tiers.disk.files import (
     abandon,
@@ -19,10 +20,9 @@ from orc.tiers.disk.files import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from sqlite3 import Connection
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
-    from orc.model.row import Budget
+    from orc.model.row import Budget, Row
     from orc.tiers.disk.files import File
     from orc.tiers.disk.space import Space
 
@@ -34,6 +34,8 @@ SHORT_WAIT = 2
 """Milliseconds for which a coroutine may block its loop; then it tries again later."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.008
 """Seconds between two tries of a coroutine."""
+LOOK_AGAIN = 0.1
+"""Seconds for which a read may trust that its file is the one in use; what writes never does."""
 STUCK = 10.0
 """Seconds after which a file is given up whose write lock this process never found free."""
 
@@ -42,8 +44,8 @@ _lock = allocate_lock()
 in the middle of somebody's use would find SQLite's own locks taken, for ever."""
 _forks = [0]
 _held_for_fork = [False]
-_left_behind: list[Connection] = []
-"""Connections of a parent. To close one in the child would take part in what the parent does."""
+_left_behind: list[File] = []
+"""Files of a parent. To close one in the child would take part in what the parent does."""
 
 
 def _before_fork() -> None:
@@ -114,23 +116,35 @@ class Keeper:
         finally:
             _lock.release()
 
-    def glance(self, statement: str, told: Sequence[str], budget: Budget) -> Any:
-        """Return the one row that a statement finds, if that needs nothing but to read it.
+    def glance(
+        self, addresses: Sequence[str], budget: Budget, most: int = LONG_WAIT
+    ) -> Row | None:
+        """Return the row under the one address, if that needs nothing but to read it.
 
         This is what a hit costs. Whatever else there is to do is left to :meth:`run`.
         """
         file = self._file
-        if file is None or not _lock.acquire(blocking=False):
+        if (
+            file is None
+            or file.forks != _forks[0]
+            or file.patience > most
+            or file.patience >= budget.left() * 1000
+            or not _lock.acquire(False)  # noqa: FBT003 - C code, which takes no keyword faster
+        ):
             return None
         try:
-            if (
-                file is self._file
-                and file.forks == _forks[0]
-                and os.stat(file.link).st_ino == file.inode  # noqa: PTH116 - as in files.py
-                and 0 <= file.patience < budget.left() * 1000
-            ):
-                return file.connection.execute(statement, told).fetchone()
-        except faults():
+            if file is not self._file:
+                return None
+            now = budget.wall()
+            if not 0 <= now - file.looked_at < LOOK_AGAIN:
+                if not in_use(file):
+                    return None
+                file.looked_at = now
+            found = file.reader.execute(rows.READ_ONE, addresses).fetchone()
+            if found is not None:
+                self.space.mark(found[0])
+                return rows.see(found, now)
+        except faults():  # whoever runs the operation meets it again, and deals with it
             pass
         finally:
             _lock.release()
@@ -276,7 +290,7 @@ class Keeper:
         if file is None:
             return
         if file.forks != _forks[0]:
-            _left_behind.append(file.connection)
+            _left_behind.append(file)
             return
         try:
             file.connection.close()

@@ -47,8 +47,15 @@ _DELETE = "DELETE FROM rows WHERE id=?"
 
 def see(found: Sequence[Any], now: float) -> Row:
     """Return what of a row that was read counts now; a row that is not there if nothing does."""
-    _, dead_at, keep_until, lease_until, changed_at, failed, etag, payload, *_ = found
+    _, dead_at, keep_until, lease_until, changed_at, failed, etag, payload = found
     try:
+        if (
+            lease_until <= now < keep_until
+            and changed_at <= now
+            and type(payload) is bytes
+            and type(etag) is bytes
+        ):
+            return Row(payload, etag)  # as most are, and nothing more needs to be asked
         if now < changed_at - SKEW or now >= dead_at or type(etag) is not bytes:
             return Row()
         if payload is not None and (now >= keep_until or type(payload) is not bytes):
@@ -69,7 +76,7 @@ def read(connection: Connection, addresses: Sequence[str]) -> dict[bytes, Sequen
         size = next(size for size in _SIZES if size >= len(some))
         some = [*some, *[None] * (size - len(some))]
         for row in connection.execute(READ[size], some):
-            found[row[8]] = row
+            found[row[8]] = row[:8]
     return found
 
 

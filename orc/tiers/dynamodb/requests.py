@@ -35,6 +35,9 @@ SWEEP_AFTER = 3600.0
 """Seconds between the end of a row and its sweeping: more than clocks differ, and more than a
 lease lasts that is granted at the row's end."""
 
+_NO_INSTANT = 1e15
+"""Seconds that are no time of day any more; not a number is not less than it, either."""
+
 READS, WRITES = 100, 25
 """Most items of one BatchGetItem and of one BatchWriteItem (service quotas of DynamoDB)."""
 
@@ -242,6 +245,7 @@ def _binary(value: Any) -> bytes | None:
 
 def _seconds(value: Any) -> float | None:
     try:
-        return float(_plain(value)) / 1000
+        found = float(_plain(value)) / 1000
     except (TypeError, ValueError, OverflowError):
         return None
+    return found if abs(found) < _NO_INSTANT else None

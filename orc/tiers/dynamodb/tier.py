@@ -69,7 +69,8 @@ class DynamoDB:
                 )
         else:
             raise ConfigError(
-                f"DynamoDB() takes a table's name, a boto3 Table or a boto3 client, not {source!r}"
+                f"DynamoDB() takes a table's name, a boto3 Table or a boto3 client, "
+                f"not {type(source).__name__}"
             )
         if not table or len(table) > 1024 or any(each.isspace() for each in table):  # noqa: PLR2004
             raise ConfigError(f"DynamoDB(): {table!r} is not the name of a table")

@@ -1,10 +1,10 @@
-"""Threads of the tier: requests side by side, and calls of coroutines. None before they are needed."""
+"""Threads of the tier, started when needed: requests side by side, and calls of coroutines."""
 
 from __future__ import annotations
 
 from _thread import RLock
 
-from orc.errors import TierError, TierTimeoutError
+from orc.errors import TierError, TierTimeoutError, TierUnavailableError
 from orc.tiers.dynamodb.transport import CONNECTIONS
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """Two bounded pools: a call of a coroutine may wait for requests, and never for its own kind."""
+    """Two bounded pools: a coroutine's call may wait for requests, and never for its own kind."""
 
     __slots__ = ("_lock", "_pools")
 
@@ -46,7 +46,7 @@ class Workers:
         if len(jobs) <= 1:
             return [outcome(job) for job in jobs]
         first, *others = jobs
-        running = [self._submit("requests", lambda job=job: outcome(job)) for job in others]
+        running = [self._submit("requests", outcome, job) for job in others]
         return [outcome(first), *(each.result() for each in running)]
 
     async def call(self, call: Callable[[], T], budget: Budget) -> T:
@@ -61,11 +61,14 @@ class Workers:
         answer: T = await wrap_future(self._submit("calls", begun))
         return answer
 
-    def _submit(self, kind: str, call: Callable[[], Any]) -> Any:
+    def _submit(self, kind: str, call: Callable[..., Any], *given: Any) -> Any:
         with self._lock:  # so that no pool is shut down between being found and being used
             pool = self._pools.get(kind)
             if pool is None:
                 from concurrent.futures import ThreadPoolExecutor
 
                 pool = self._pools[kind] = ThreadPoolExecutor(CONNECTIONS, f"orc-dynamodb-{kind}")
-            return pool.submit(call)
+            try:
+                return pool.submit(call, *given)
+            except RuntimeError as error:  # the interpreter ends, or has no thread left
+                raise TierUnavailableError(f"DynamoDB: no thread for a request: {error}") from None

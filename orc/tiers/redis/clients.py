@@ -52,8 +52,9 @@ class Handed:
                     commands = operation.send([])
                     continue
                 (answer,) = yield [(HANDED_IN, commands)]
-                failed = isinstance(answer, TierError)
-                commands = operation.send([answer] * len(commands) if failed else answer)
+                if isinstance(answer, TierError):
+                    answer = [answer] * len(commands)
+                commands = operation.send(answer)
         except StopIteration as end:
             return end.value
 
@@ -110,10 +111,10 @@ class HandedThreads:
         client = self._client
         try:
             if len(commands) == 1:
-                return [client.execute_command(*commands[0][1])]
+                return [client.execute_command(*_named(commands[0][1]))]
             pipeline = client.pipeline(**({} if is_cluster(client) else {"transaction": False}))
             for _, words in commands:
-                pipeline.execute_command(*words)
+                pipeline.execute_command(*_named(words))
             return [_reply(each) for each in pipeline.execute(raise_on_error=False)]
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
             return _handed_failure(error)
@@ -147,10 +148,10 @@ class HandedCoroutines:
         client = self._client
         try:
             if len(commands) == 1:
-                return [await client.execute_command(*commands[0][1])]
+                return [await client.execute_command(*_named(commands[0][1]))]
             pipeline = client.pipeline(**({} if is_cluster(client) else {"transaction": False}))
             for _, words in commands:
-                queued = pipeline.execute_command(*words)
+                queued = pipeline.execute_command(*_named(words))
                 if hasattr(queued, "__await__") and queued is not pipeline:
                     await queued
             return [_reply(each) for each in await pipeline.execute(raise_on_error=False)]
@@ -182,6 +183,11 @@ class InThreads:
 
     def forget(self) -> None:
         """Leave the client, as above."""
+
+
+def _named(words: list[bytes]) -> list[Any]:
+    """Return words as clients of a cluster want them: they look the command's name up, as text."""
+    return [words[0].decode(), *words[1:]]
 
 
 def _reply(each: Any) -> Any:

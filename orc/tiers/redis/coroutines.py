@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orc.tiers.redis.url import Node, Target
 
 MOST_CONNECTIONS = 16
-"""Connections that one loop has to all servers together; more coroutines wait within their budget."""
+"""Connections that one loop has to all servers; more coroutines wait within their budget."""
 
 _forgotten: list[Any] = []
 """Connections of a parent process. To close them here would change what its loop waits for."""
@@ -40,7 +40,7 @@ class LoopConnections:
         self.keeper = self._keep()
 
     async def _keep(self) -> AsyncGenerator[None, None]:
-        """Close the connections when the loop closes its generators, as ``asyncio.run`` has it do."""
+        """Close them when the loop closes its generators, as ``asyncio.run`` has it do."""
         from asyncio import sleep
 
         try:
@@ -83,7 +83,7 @@ class Coroutines:
         )
 
     def close(self) -> None:
-        """Close the connections of loops that have ended; those that run are told to close theirs."""
+        """Close the connections of loops that have ended; running ones close theirs soon."""
         with self._lock:
             loops = list(self._loops.values())
             self._loops.clear()
@@ -149,7 +149,7 @@ class Coroutines:
             replies = [await _answer(connection) for _ in commands]
             whole = True
         finally:
-            # After a cancellation too: replies that nobody has read would be given to somebody else.
+            # After a cancellation too: replies that nobody has read would go to somebody else.
             mine.used.discard(connection)
             if not whole or not mine.idle.put(node, connection, budget):
                 drop(connection)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from orc.tiers.redis.url import Node
 
 LONGEST_IDLE = 60.0
-"""Seconds. A load balancer of AWS forgets a flow after 350 s, many servers and firewalls sooner; and
-what is sent into a flow that was forgotten has no answer, not even an error."""
+"""Seconds. A load balancer of AWS forgets a flow after 350 s, many servers and firewalls sooner;
+and what is sent into a flow that was forgotten has no answer, not even an error."""
 
 MOST_IDLE = 16
 """Connections that are kept for one server."""

@@ -1,7 +1,8 @@
 """The operations of the tier as rounds of commands; neither sync nor async, and without I/O.
 
 A generator yields a round, a list of commands, and is sent the replies in order: what the server
-said, a ``ServerError`` in the place of a reply that is one, or a ``TierError`` where there was none.
+said, a ``ServerError`` in the place of a reply that is one, or a ``TierError`` where there was
+none.
 """
 
 from __future__ import annotations
@@ -181,15 +182,15 @@ def _scripted(
     together = groups([each.address for each in asked], by_slot=by_slot, most=SCRIPT_BATCH)
 
     def run(verb: bytes, name: bytes, part: list[int]) -> Command:
-        keys = [asked[n].address.encode() for n in part]
-        rest = [word for n in part for word in words(asked[n])]
+        keys: list[bytes] = [asked[n].address.encode() for n in part]
+        rest: list[bytes] = [word for n in part for word in words(asked[n])]
         return asked[part[0]].address, [verb, name, b"%d" % len(keys), *keys, *rest]
 
-    commands = [run(b"EVALSHA", script.sha, part) for part in together]
+    commands: list[Command] = [run(b"EVALSHA", script.sha, part) for part in together]
     if not commands and not beside:
         return []
-    replies = yield [*beside, *commands]
-    first = len(beside)
+    replies: list[Any] = yield [*beside, *commands]
+    first: int = len(beside)
     answers: list[Any] = [*replies[:first], *([None] * len(asked))]
     unknown = [n for n, reply in enumerate(replies[first:]) if _is_unknown(reply)]
     if unknown:

@@ -39,8 +39,21 @@ _CODES = {  # redis-py takes these words off the text, and makes classes of them
 }
 
 _UNAVAILABLE = frozenset(
-    "ASK BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF MOVED NOREPLICAS OOM READONLY TRYAGAIN"
-    " UNBLOCKED IOERR".split()
+    [
+        "ASK",
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "MOVED",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+        "IOERR",
+    ]
 )
 
 

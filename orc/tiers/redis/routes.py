@@ -12,7 +12,7 @@ from __future__ import annotations
 from orc.errors import TierError, TierTimeoutError, TierUnavailableError
 from orc.tiers.redis.replies import ServerError, refusal
 from orc.tiers.redis.slots import slot_of
-from orc.tiers.redis.url import DATA, SENTINEL, shown
+from orc.tiers.redis.url import DATA, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Single:
 
 
 class Master:
-    """The master of a service, as its Sentinels know it (Redis, "Guidelines for Sentinel clients")."""
+    """The master that Sentinels name (Redis, "Guidelines for Redis clients with Sentinel")."""
 
     __slots__ = ("_master", "_sentinels", "_service", "where")
     by_slot = False
@@ -97,9 +97,10 @@ class Master:
     def _ask(self, commands: list[Command]) -> Generator[Sends, Any, list[Any]]:
         master = self._master
         if master is None:
-            master = yield from self._find()
-            if isinstance(master, TierError):
-                return [master] * len(commands)
+            found = yield from self._find()
+            if isinstance(found, TierError):
+                return [found] * len(commands)
+            master = found
         (answer,) = yield [(master, commands)]
         return _each(answer, commands)
 
@@ -160,7 +161,7 @@ class Cluster:
         return list(dict.fromkeys(node for _, _, node in self._starts))
 
     def steps(self, operation: Operation) -> Steps:
-        """Drive an operation; learn which node has which slot when it is not known, or has changed."""
+        """Drive an operation; learn which node has which slot when that has changed."""
         try:
             commands = next(operation)
             while True:

@@ -7,7 +7,7 @@ script that ran, but whose answer was lost, does no harm when it is run again.
 
 from __future__ import annotations
 
-from _sha1 import sha1
+from _sha1 import sha1  # type: ignore[import-not-found]
 
 from orc.model.freshness import LONGEST_LEASE
 
@@ -65,7 +65,7 @@ class Script:
 
     def __init__(self, body: str) -> None:
         self.source = (_COMMON + body).encode()
-        self.sha = sha1(self.source).hexdigest().encode()  # noqa: S324 - the server's name for it
+        self.sha = sha1(self.source).hexdigest().encode()
 
 
 CLAIM = Script(
@@ -116,7 +116,8 @@ for index, key in ipairs(KEYS) do
         redis.call('DEL', key)
       end
     elseif payload then
-      redis.call('SET', key, row(new, lasts > 0 and now + lasts or 0, over, payload, lasts > 0), 'KEEPTTL')
+      local rests = lasts > 0 and now + lasts or 0
+      redis.call('SET', key, row(new, rests, over, payload, lasts > 0), 'KEEPTTL')
     elseif lasts > 0 then
       redis.call('SET', key, row(new, now + lasts, 0, nil, true), 'PX', lasts)
     else

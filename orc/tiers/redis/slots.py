@@ -1,4 +1,4 @@
-"""Which of a cluster's 16,384 slots a key belongs to (Redis Cluster Specification, "Key hash tags").
+"""Which slot of a cluster a key belongs to (Redis Cluster Specification, "Key distribution model").
 
 An address has no braces, so no part of it is a hash tag.
 """

@@ -1,10 +1,11 @@
-"""The tier in Redis or Valkey: one server, TLS, Sentinel, a cluster, or a client that is handed in."""
+"""The tier in Redis or Valkey: one server, Sentinel, a cluster, or a client that is handed in."""
 
 from __future__ import annotations
 
 from _thread import RLock
 
 from orc.errors import ConfigError, TierError
+from orc.model.row import Budget
 from orc.tiers.redis import operations
 from orc.tiers.redis.clients import (
     Handed,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from orc.model.row import Budget, Claim, Row, Write
+    from orc.model.row import Claim, Row, Write
     from orc.tiers.redis.routes import Steps
 
 BUDGET = 0.05
@@ -32,7 +33,7 @@ SAMPLE = [str(number) for number in range(64)]
 """Addresses of nothing, which between them belong to all nodes of a cluster."""
 
 
-class Unclocked:
+class Unclocked(Budget):
     """The budget of `prewarm`, which is given no clock: each step of it has so many seconds."""
 
     __slots__ = ("_seconds",)
@@ -52,9 +53,9 @@ class Unclocked:
 class Redis:
     """Rows in Redis or Valkey, each one string under its address (``orc.tiers.redis.layout``).
 
-    `url_or_client` is an address such as ``rediss://user:password@host:6379/0?ssl_ca_certs=ca.pem``,
-    ``redis+cluster://host``, ``redis+sentinel://host,host/service`` or ``unix:///path``; or a client
-    of redis-py, sync or async, which keeps its own times. `budget` is seconds for each operation,
+    `url_or_client` is an address such as ``rediss://user:password@host/0?ssl_ca_certs=ca.pem``,
+    ``redis+cluster://host``, ``redis+sentinel://host,host/service`` or ``unix:///path``; or a
+    client of redis-py, sync or async, which keeps its own times. `budget` is seconds for each call,
     `max_value_bytes` the largest payload, `credentials` a ``CredentialProvider`` of redis-py.
 
     Making it does no I/O and imports no client. Raises ``ConfigError``, for an address that is
@@ -118,7 +119,8 @@ class Redis:
             self._shown = f"a {type(url_or_client).__module__}.{type(url_or_client).__name__}"
         else:
             raise ConfigError(
-                f"Redis() takes an address or a client of redis-py, not {type(url_or_client).__name__}"
+                "Redis() takes an address or a client of redis-py, "
+                f"not {type(url_or_client).__name__}"
             )
 
     def __repr__(self) -> str:
@@ -166,7 +168,12 @@ class Redis:
     # -- the operations ---------------------------------------------------------------------------
 
     def get_many(
-        self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
+        self,
+        addresses: Sequence[str],
+        budget: Budget,
+        /,
+        *,
+        consistent: bool = False,  # noqa: ARG002 - as said
     ) -> Sequence[Row | TierError]:
         """Answer with a row for each address. Always consistent: it asks masters only."""
         return self._run(operations.reading, addresses, budget)  # type: ignore[no-any-return]
@@ -184,7 +191,12 @@ class Redis:
         self._run(operations.deleting, addresses, budget)
 
     async def aget_many(
-        self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
+        self,
+        addresses: Sequence[str],
+        budget: Budget,
+        /,
+        *,
+        consistent: bool = False,  # noqa: ARG002 - as said
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`get_many`, for coroutines."""
         return await self._arun(operations.reading, addresses, budget)  # type: ignore[no-any-return]

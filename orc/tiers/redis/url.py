@@ -149,7 +149,8 @@ def parse(url: str) -> Target:
             target.options["db"] = _number(path)
         except ValueError:
             raise ConfigError(
-                f"the path {'/' + path!r} of the address is no number of a database: {_SHAPES[kind]}"
+                f"the path {'/' + path!r} of the address is no number of a database: "
+                f"{_SHAPES[kind]}"
             ) from None
     _read_query(query, target)
     if kind == "cluster" and target.options.get("db"):

@@ -27,14 +27,13 @@ def connection_class(target: Target, *, asynchronous: bool) -> type:
     known = _classes.get(f"{name} {asynchronous}")
     if known is not None:
         return known
+    from importlib import import_module
+
     try:
-        if asynchronous:
-            from redis.asyncio import connection as module
-        else:
-            from redis import connection as module
+        module = import_module("redis.asyncio.connection" if asynchronous else "redis.connection")
     except ImportError as error:
         raise ConfigError(MISSING) from error
-    base = getattr(module, name)
+    base: Any = getattr(module, name)
     if not asynchronous:
         base = _timed(base)
     _classes[f"{name} {asynchronous}"] = base

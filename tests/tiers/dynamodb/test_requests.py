@@ -84,3 +84,10 @@ def test_the_sweeper_comes_later_than_the_end(keep):
     item = word.item_of(Write("a", b"", b"e", keep), NOW)
     end = int(item["e"]["N"]) / 1000
     assert end + word.SWEEP_AFTER <= int(item["x"]["N"]) <= end + word.SWEEP_AFTER + 1.01
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "", "x"])
+def test_what_is_no_instant_is_none(number):
+    """A row without an end is not there; a lease without one is none."""
+    assert seen({**GOLDEN, "e": {"N": number}}) == (None, None, 0, False)
+    assert seen({**GOLDEN, "l": {"N": number}}) == (b"payload", b"etag", 0, False)

@@ -172,7 +172,18 @@ def handed(url):
     return redis.Redis.from_url(url)
 
 
-@pytest.fixture(params=["standalone", "acl", "tls", "cluster", "sentinel", "handed", "fakeredis"])
+@pytest.fixture(
+    params=[
+        "standalone",
+        "acl",
+        "tls",
+        "cluster",
+        "sentinel",
+        "handed",
+        "handed cluster",
+        "fakeredis",
+    ]
+)
 def tier(request, require):
     """Return the tier before each deployment in turn."""
     kind = request.param
@@ -190,6 +201,11 @@ def tier(request, require):
         given = request.getfixturevalue("sentinel_url")
     elif kind == "handed":
         given = client = handed(request.getfixturevalue("valkey").url)
+    elif kind == "handed cluster":
+        import redis.cluster
+
+        node = request.getfixturevalue("cluster_servers")[0]
+        given = client = redis.cluster.RedisCluster(host=HOST, port=node.port)
     else:
         pytest.importorskip("lupa", reason="needs fakeredis[lua]")
         given = fake()

@@ -143,3 +143,46 @@ def test_plain_writes_and_fills_share_a_call(rows, address):
     ]
     assert list(rows.set(writes)) == [True, True, False, True]
     assert [row.payload for row in rows.get(several)] == [b"0", b"1", None, b"3"]
+
+
+def test_a_stretched_key_does_not_answer_for_longer(valkey, budget):
+    """A claim keeps the key alive for its fill, and the payload still ends when it was to end."""
+    import redis
+
+    from orc.tiers.redis.tier import Redis
+
+    tier, etag, token = Redis(valkey.url), draw(), draw()
+    address = "orc1:stretched"
+    tier.set_many([Write(address, b"stale", etag, 0.5)], budget())
+    (row,) = tier.claim_many([Claim(address, token, 5.0, etag)], budget())
+    assert (row.payload, row.etag) == (b"stale", token)
+    with redis.Redis.from_url(valkey.url) as client:
+        assert 60_000 < client.pttl(address) <= 65_000
+        (end,) = [int.from_bytes(client.get(address)[19:25], "big")]
+
+    class Later:
+        def left(self):
+            return 5.0
+
+        def wall(self):
+            return end / 1000 + 0.01
+
+    (row,) = tier.get_many([address], Later())
+    assert (row.payload, row.etag) == (None, token)
+    assert list(tier.set_many([Write(address, b"new", draw(), 60, token)], budget())) == [True]
+    tier.close()
+
+
+def test_a_free_row_keeps_its_time(valkey, budget):
+    """A claim over a payload that lives long enough leaves the key's time as it is."""
+    import redis
+
+    from orc.tiers.redis.tier import Redis
+
+    tier, etag = Redis(valkey.url), draw()
+    tier.set_many([Write("orc1:long", b"stale", etag, 1000)], budget())
+    tier.claim_many([Claim("orc1:long", draw(), 5.0, etag)], budget())
+    with redis.Redis.from_url(valkey.url) as client:
+        assert 999_000 < client.pttl("orc1:long") <= 1_000_000
+        assert client.get("orc1:long")[19:25] == bytes(6)
+    tier.close()

@@ -1,0 +1,1 @@
+"""The command ``orc bench``: what each tier costs, side by side."""
