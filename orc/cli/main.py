@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    from orc.cli.bench import command as bench
     from orc.cli.demo import command
     from orc.cli.dynamodb import command as dynamodb
 
@@ -31,6 +32,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command.add(commands)
+    bench.add(commands)
     dynamodb.add(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run(parsed)

@@ -2,8 +2,9 @@
 
 msgpack packs plain values by itself. It asks back for every type that it does not know, with four
 exceptions, which it packs as something else: ``bytearray`` and ``memoryview`` (as ``bytes``), and
-its own ``ExtType`` and ``Timestamp``. All of them leave certain bytes behind; so values are looked
-at only where such a byte is in what was packed.
+its own ``ExtType`` and ``Timestamp``. And it packs what is shared as often as it meets it, so that
+a few lists can be more bytes than there is memory. So before msgpack meets lists and dicts, the
+types in them are gathered and the items counted, level by level, in functions that are in C.
 """
 
 from __future__ import annotations
@@ -25,10 +26,15 @@ PLAIN = 1
 RICH = 2
 """The bytes are msgpack with the extensions of ``orc.codecs.kinds``."""
 
-_BINARY_OR_EXTENSION = bytes([*range(0xC4, 0xCA), *range(0xD4, 0xD9)])
 _TIMESTAMPS = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
 _FROZENDICT = getattr(builtins, "frozendict", None)
-"""New in Python 3.15, and packed as if it were a dict: it leaves nothing behind."""
+"""New in Python 3.15, and packed as if it were a dict."""
+
+_LISTS = frozenset({list, dict})
+_DEEPEST = 512
+"""Levels beyond which msgpack gives up by itself."""
+_MANY = 100_000
+"""Items from which each list and dict is looked at once for each level that it is on."""
 
 _SHORT = 8192
 """Items that an array may promise before it is known that they are there.
@@ -40,13 +46,22 @@ msgpack makes room for all of them when the array begins, and 1024 arrays can be
 class Values:
     """The functions of msgpack, which are imported when this is made.
 
-    Raises ``ConfigError`` if msgpack is not installed.
+    `cap`: the most items that a value may have, since each is a byte at least; what is shared
+    counts as often as it is met. Raises ``ConfigError`` if msgpack is not installed.
     """
 
-    __slots__ = ("_extension", "_extension_type", "_heads", "_pack", "_strangers", "_timestamp")
-    __slots__ += ("_unpack", "_unpacker")
+    __slots__ = (
+        "_cap",
+        "_extension_type",
+        "_heads",
+        "_pack",
+        "_strangers",
+        "_timestamp",
+        "_unpack",
+        "_unpacker",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, cap: int) -> None:
         try:
             from msgpack import ExtType, Timestamp, Unpacker, packb, unpackb
         except ImportError:
@@ -54,6 +69,7 @@ class Values:
                 "tiers outside the process need msgpack: "
                 'pip install "orc-cache[redis]" (or [disk], or [dynamodb])'
             ) from None
+        self._cap = cap
         self._pack: Callable[..., bytes] = packb
         self._unpack: Callable[..., Any] = unpackb
         self._unpacker = Unpacker
@@ -76,43 +92,74 @@ class Values:
             raise explained(value, error, self._strangers) from None
 
     def _encode(self, value: object) -> tuple[int, bytes]:
-        made: list[Any] = []
+        met: set[type] = set()
+        items = self._look([[value]], met, 0)
+        rich = False
 
         def other(each: object) -> object:
+            nonlocal items, rich
+            rich = True
             parts = kinds.take_apart(each)
             if type(parts) is tuple:
-                made.append(None)
                 return self._extension_type(*parts)
-            parts[0] = self._heads[parts[0]]
-            made.append(parts)
-            return parts
+            items = self._look([parts], met, items)
+            return [self._heads[parts[0]], *parts[1:]]
 
         packed = self._pack(value, strict_types=True, default=other)
-        if (
-            len(packed.translate(None, _BINARY_OR_EXTENSION)) != len(packed)
-            or _FROZENDICT is not None
-        ):
-            met = self._met([[value], *(each[1:] for each in made if each)])
-            if met:
-                if met != {bytearray}:
-                    raise UnstorableError("msgpack would change it")
-                return RICH, self._with_bytearrays(value)
-        return (RICH if made else PLAIN), packed
+        if met.isdisjoint(self._strangers):
+            return (RICH if rich else PLAIN), packed
+        if met & self._strangers != {bytearray}:
+            raise UnstorableError("msgpack would change it")
+        return RICH, self._with_bytearrays(value)
 
-    def _met(self, roots: list[list[Any]]) -> set[type]:
-        """Return which types msgpack has packed as something else."""
-        kinds_met: set[type] = set()
-        level: list[Any] = roots
-        seen: set[int] = set()
-        while level:
+    def _look(self, level: list[Any], met: set[type], items: int) -> int:
+        """Add to `met` the types of what msgpack will meet, and to `items` their number."""
+        for _ in range(_DEEPEST):
+            items += sum(map(len, level))
+            if items > _MANY:
+                return self._look_closely(level, met, items)
             parts = get_referents(*level)
-            kinds_met.update(map(type, parts))
-            level = [each for each in parts if type(each) is dict or type(each) is list]
-            if len(level) > _SHORT:
-                # Shared parts are looked at once, or their paths might be without number.
-                level = list({id(each): each for each in level if id(each) not in seen}.values())
-                seen.update(map(id, level))
-        return kinds_met & self._strangers
+            types = set(map(type, parts))
+            met |= types
+            if types.isdisjoint(_LISTS):
+                break
+            level = [each for each in parts if type(each) is list or type(each) is dict]
+        return items
+
+    def _look_closely(self, level: list[Any], met: set[type], items: int) -> int:
+        """Do the same for a value that is large, or seems so because of what it shares.
+
+        How often something is met is a number here, and not so many places in a list.
+        """
+        items -= sum(map(len, level))
+        times: dict[int, int] = {}
+        for each in level:
+            times[id(each)] = times.get(id(each), 0) + 1
+        for _ in range(_DEEPEST):
+            level = list({id(each): each for each in level}.values())
+            items += sum(len(each) * times[id(each)] for each in level)
+            if items > self._cap:
+                raise UnstorableError(
+                    f"has more than {self._cap} items, counting what is shared as often as it is "
+                    "met"
+                )
+            below: list[Any] = []
+            below_times: dict[int, int] = {}
+            for each in level:
+                parts = get_referents(each)
+                types = set(map(type, parts))
+                met |= types
+                if not types.isdisjoint(_LISTS):
+                    for part in parts:
+                        if type(part) is list or type(part) is dict:
+                            if id(part) not in below_times:
+                                below.append(part)
+                                below_times[id(part)] = 0
+                            below_times[id(part)] += times[id(each)]
+            if not below:
+                break
+            level, times = below, below_times
+        return items
 
     def _with_bytearrays(self, value: object) -> bytes:
         def other(each: object) -> object:

@@ -110,9 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return _tell(results, arguments)
 
 
-def _measure(
-    urls: Sequence[TierUrl], seconds: float, results: Results, progress: Progress
-) -> None:
+def _measure(urls: Sequence[TierUrl], seconds: float, results: Results, progress: Progress) -> None:
     """Fill the results; after Ctrl-C with what there is, if there is anything."""
     from orc.cli.bench.measure import Bench, Subject
     from orc.cli.bench.start import cold_starts

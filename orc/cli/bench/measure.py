@@ -18,15 +18,15 @@ from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.environment import read
 from orc.lifecycle.marker import temporary_directory
-from orc.model.address import Address, folder_of
+from orc.model.address import addresses
 from orc.model.entry import MISSING, Entry
-from orc.model.key import compose, encode
 from orc.model.row import Budget, Row, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from orc.cli.bench.workload import Size
+    from orc.model.address import Address
     from orc.model.ports import Tier
 
 MEMORY = "memory"
@@ -54,8 +54,8 @@ class Cell:
     operation: str
     taken: list[int] = field(default_factory=list)
     """Nanoseconds of each call that did what it should."""
-    failed: int = 0
     why: str = ""
+    """What went wrong; nothing is measured from then on."""
     units: tuple[float, float] | None = None
     """Units of capacity that were read and written, where the tier counts them."""
     stored_bytes: int = 0
@@ -168,7 +168,7 @@ class Bench:
         if not subject.tiers:
             return 0
         entry = Entry(value, SYSTEM.wall(), SYSTEM.wall() + TTL)
-        address = _address(subject, size)
+        address = _address(subject, ALONE, size.name)
         payload = codec_of(Settings({})).seal(entry, address)
         tier = subject.tiers[0]
         write = Write(address.text, payload, token(), TTL)
@@ -193,7 +193,7 @@ class Bench:
                 told(done, of)
                 cell = self.cells[subject.name, size.bytes, operation]
                 left = seconds - (time.perf_counter() - began)
-                if not cell.failed:
+                if not cell.why:
                     self._turn(subject, cell, max(0.0, left / (of - done)))
                 self.seconds = time.perf_counter() - began
 
@@ -212,12 +212,12 @@ class Bench:
                 answer = ask()
                 stop = clock()
                 if not right(answer):
-                    raise OrcError("it did not answer with what was stored")
+                    cell.why = "it did not answer with what was stored"
+                    break
                 cell.taken.append(stop - start)
                 if stop > end:
                     break
         except OrcError as error:
-            cell.failed += 1
             cell.why = _said(error)
         after = subject.units()
         if before is not None and after is not None:
@@ -234,7 +234,7 @@ class Bench:
         value, keys = self._values[size.bytes], _keys(size)
         reader, writer = subject.reader, subject.writer
         if operation == ALONE:
-            tier, addresses = subject.tiers[1], [_address(subject, size).text]
+            tier, addresses = subject.tiers[1], [_address(subject, ALONE, size.name).text]
             while True:
                 yield partial(_bytes, tier, addresses), _has_bytes
         while operation == BATCH:
@@ -261,7 +261,7 @@ class Bench:
             if not subject.tiers:
                 continue
             tier = _tier(subject.url)
-            texts = [_address(subject, size).text for size in self.sizes]
+            texts = [_address(subject, ALONE, size.name).text for size in self.sizes]
             texts += [_address(subject, None, key).text for key in keys]
             try:
                 for start in range(0, len(texts), PART):
@@ -291,12 +291,10 @@ def _keys(size: Size) -> list[str]:
     return [f"{size.bytes}:{number}" for number in range(KEYS)]
 
 
-def _address(subject: Subject, size: Size | None, key: str = "") -> Address:
-    name = None if size is None else "bytes"
-    key = key if size is None else str(size.bytes)
+def _address(subject: Subject, name: str | None, key: str) -> Address:
+    """Return the address of an explicit key, or of what has a name."""
     version = str(Settings({})["version"])
-    full = compose(subject.namespace, version, None, name, encode((key,)))
-    return Address(full, folder_of(subject.namespace, name), None, version)
+    return addresses(subject.namespace, version, None, name)((key,))
 
 
 def _tier(url: tier_urls.TierUrl) -> Tier:

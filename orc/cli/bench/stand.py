@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.request import Request, urlopen
 
 from orc.config.tier_urls import TierUrl
@@ -44,7 +44,7 @@ class Stand:
         """Whether capacity is counted by moto, which counts it wrong."""
         self._open = ExitStack()
 
-    def __enter__(self) -> Stand:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +93,5 @@ class Stand:
             variables.pop(name, None)
         variables.update(CREDENTIALS)
         self.urls.append(
-            TierUrl(
-                f"dynamodb://{TABLE}?region=us-east-1&endpoint={server.url}&budget={BUDGET}"
-            )
+            TierUrl(f"dynamodb://{TABLE}?region=us-east-1&endpoint={server.url}&budget={BUDGET}")
         )

@@ -44,12 +44,12 @@ def cold_starts(
         if subject.tiers:
             subject.writer.set(KEY, "found")
     for number in range(TIMES):
-        for index, subject in enumerate([None, *subjects]):
+        for index, each in enumerate([None, *subjects]):
             told(number * (len(subjects) + 1) + index, TIMES * (len(subjects) + 1))
-            name = BARE if subject is None else subject.name
+            name = BARE if each is None else each.name
             if name in failed:
                 continue
-            seconds, why = _start(subject)
+            seconds, why = _start(each)
             if why:
                 failed[name] = why
                 found.pop(name, None)

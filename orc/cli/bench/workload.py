@@ -26,9 +26,9 @@ KEYS = 100
 
 LEAST_BYTES = 64
 WORDS = (
-    "amber birch cedar delta ember fjord grove heron inlet jetty knoll larch maple north otter "
-    "pebble quarry river slate tundra upland valley willow yarrow zephyr"
-).split()
+    *("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jetty"),
+    *("knoll", "larch", "maple", "north", "otter", "pebble", "quarry", "river", "slate", "tundra"),
+)
 
 
 @dataclass(frozen=True)

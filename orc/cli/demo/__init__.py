@@ -1,1 +1,1 @@
-"""``orc demo``: three stories, told by real Lambda runtimes in a local fleet."""
+"""``orc demo``: four stories, told by real Lambda runtimes in a local fleet."""

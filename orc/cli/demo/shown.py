@@ -6,12 +6,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orc.cli.demo.secrets import Secrets
+from orc.cli.demo.shared import Shared
 from orc.cli.demo.speed import Speed
+from orc.cli.demo.stage import Skipped
 from orc.cli.demo.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from orc.cli.demo.shared import Found
     from orc.cli.demo.tally import Tally
 
 WIDTH = 80
@@ -23,16 +26,17 @@ TITLES = {
     "state": "what a module keeps lives as long as its container",
     "speed": "a slow store, looked up from several containers",
     "secrets": "a credit card, kept in two ways",
+    "shared": "what a container has loaded is there for the next",
 }
 
 
 def for_machines(told: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Return all that is known, ready for JSON."""
     return {
-        "as_told": not any(story.differs for story in told.values()),
+        "as_told": all(_as_told(story) for story in told.values()),
         "seconds": round(seconds, 3),
         "stories": {
-            name: {"as_told": not story.differs, **asdict(story)} for name, story in told.items()
+            name: {"as_told": _as_told(story), **asdict(story)} for name, story in told.items()
         },
     }
 
@@ -41,19 +45,35 @@ def for_people(told: Mapping[str, Any], seconds: float) -> list[str]:
     """Return the lines to print."""
     lines = ["Real Lambda runtimes in a local fleet", ""]
     for name, story in told.items():
-        verdict = "NOT as told" if story.differs else "as told"
         left = f"{name:<{MARGIN}}{TITLES[name]}"
-        lines += [f"{left}{verdict:>{WIDTH - len(left)}}"]
+        lines += [f"{left}{_verdict(story):>{WIDTH - len(left)}}"]
         lines += [f"{'':<{MARGIN}}{line}".rstrip() for line in _body(story)]
         for difference in story.differs:
             lines += _wrapped(f"expected: {difference}")
+        if isinstance(story, Skipped):
+            lines += _wrapped(story.skipped)
         lines.append("")
-    bad = [name for name, story in told.items() if story.differs]
-    if bad:
-        lines.append(f"Not as told: {', '.join(bad)}. {seconds:.1f} s.")
-    else:
-        lines.append(f"All three as told, in {seconds:.1f} s.")
-    return lines
+    return [*lines, f"{_sum(told)} {seconds:.1f} s."]
+
+
+def _as_told(story: Any) -> bool:
+    return not story.differs and not isinstance(story, Skipped)
+
+
+def _verdict(story: Any) -> str:
+    if isinstance(story, Skipped):
+        return "skipped"
+    return "NOT as told" if story.differs else "as told"
+
+
+def _sum(told: Mapping[str, Any]) -> str:
+    bad = ", ".join(name for name, story in told.items() if story.differs)
+    skipped = ", ".join(name for name, story in told.items() if isinstance(story, Skipped))
+    if not bad and not skipped:
+        return "All four as told, in"
+    return " ".join(
+        f"{what}: {names}." for what, names in (("Not as told", bad), ("Skipped", skipped)) if names
+    )
 
 
 def _body(story: object) -> list[str]:
@@ -63,6 +83,8 @@ def _body(story: object) -> list[str]:
         return _speed(story)
     if isinstance(story, Secrets):
         return _secrets(story)
+    if isinstance(story, Shared):
+        return _shared(story)
     return []
 
 
@@ -118,6 +140,37 @@ def _secrets(story: Secrets) -> list[str]:
         _row("whose card is verified?", "", "global", "RequestVar"),
         *(_row(label, "", *cells) for label, *cells in rows),
     ]
+
+
+def _shared(story: Shared) -> list[str]:
+    other, another = story.others
+    total, of_redis = story.resting_milliseconds
+    load, later = f"{story.load_seconds * 1000:g} ms", f"{story.later_seconds:g} s"
+    rest = f"  {len(story.resting)} more, median"
+    return [
+        "behind each container's memory Valkey, behind that DynamoDB (moto's server);",
+        f"a load takes {load}; Redis may take {story.redis_budget_seconds * 1000:g} ms",
+        "",
+        _row("", "found by", "in all", "in Redis"),
+        _found("container 1, cold", story.first),
+        _found("  the same price again", story.again),
+        _found("container 2, cold", story.second),
+        "Redis is killed",
+        _found("container 3, cold", story.third),
+        _row(rest, _by(story.resting), f"{total:.3f} ms", f"{of_redis:.3f} ms"),
+        _found("container 1, another price", other),
+        _found("container 2, another price", another),
+        _found(f"container 1 after {later}, the first", story.later),
+    ]
+
+
+def _found(label: str, found: Found) -> str:
+    redis = "-" if found.by == "memory" else f"{found.redis_milliseconds:.3f} ms"
+    return _row(label, found.by, f"{found.milliseconds:.3f} ms", redis)
+
+
+def _by(lookups: Iterable[Found]) -> str:
+    return ", ".join(dict.fromkeys(each.by for each in lookups))
 
 
 def _row(label: str, *cells: str) -> str:

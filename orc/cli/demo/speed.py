@@ -15,8 +15,8 @@ from orc.fleet.processes import Guardian
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orc.cli.progress import Progress
     from orc.cli.demo.tally import Tally
+    from orc.cli.progress import Progress
     from orc.fleet import Answer, Fleet
 
 QUERY = 0.003

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orc.errors import ConfigError
 from orc.fleet import Fleet, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orc.fleet import Answer
+    from orc.fleet import Answer, Container
 
 FUNCTIONS = Path(__file__).with_name("functions")
 TIMEOUT = 10.0
@@ -21,6 +22,26 @@ class BrokenStoryError(Exception):
     """A function failed, so that its story cannot be told to the end."""
 
 
+class SkippedStoryError(Exception):
+    """Something is not installed that a story needs; the message says what, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Untold:
+    """A story that broke off."""
+
+    differs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A story that cannot be told here."""
+
+    skipped: str
+    """What is missing, and the remedy."""
+    differs: tuple[str, ...] = ()
+
+
 def open_fleet(
     handler: str, *, env: Mapping[str, str] | None = None, most: int | None = None
 ) -> Fleet:
@@ -28,11 +49,11 @@ def open_fleet(
     return Fleet(handler, code=FUNCTIONS, timeout=TIMEOUT, env=env, max_containers=most)
 
 
-async def call(fleet: Fleet, event: Any = None) -> Answer:
-    """Invoke a function. Raises BrokenStoryError when it fails."""
+async def call(fleet: Fleet, event: Any = None, container: Container | None = None) -> Answer:
+    """Invoke a function, in one container if need be. Raises BrokenStoryError when it fails."""
     try:
-        answer = await fleet.invoke(event)
-    except ThrottledError as error:
+        answer = await fleet.invoke(event, container=container)
+    except (ConfigError, ThrottledError) as error:
         raise BrokenStoryError(f"no container was free: {error}") from error
     if answer.error is not None:
         kind = answer.error.get("errorType", "error")
