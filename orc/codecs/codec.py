@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CAP = 64 * 1024 * 1024
 _HEADER_SIZE = envelope.HEADER.size
+_BEFORE_CHECKSUM = -envelope.CHECKSUM
 
 
 class Codec:
@@ -32,7 +33,17 @@ class Codec:
     Raises ``ConfigError`` if `zstd` is asked for and not there.
     """
 
-    __slots__ = ("_cap", "_compress", "_from", "_id", "_readable", "_ring", "_unzstd", "_values")
+    __slots__ = (
+        "_cap",
+        "_compress",
+        "_from",
+        "_full_keys",
+        "_head",
+        "_id",
+        "_ring",
+        "_unzstd",
+        "_values",
+    )
 
     def __init__(
         self,
@@ -52,7 +63,9 @@ class Codec:
             self._compress = compression.deflated
             self._id = compression.ZLIB
         self._ring = ring
-        self._readable = readable_keys
+        self._full_keys = readable_keys
+        encrypted = 0 if ring is None else AES_GCM
+        self._head = (envelope.MAGIC, envelope.FORMAT, envelope.ENTRY, encrypted)
         self._cap = cap
         self._values: Values | None = None
 
@@ -62,7 +75,7 @@ class Codec:
     def prewarm(self) -> None:
         """Import msgpack; for the init phase. Raises ``ConfigError`` if it is not installed."""
         if self._values is None:
-            self._values = Values()
+            self._values = Values(self._cap)
 
     def seal(self, entry: Entry, address: Address, /) -> bytes:
         """Make an envelope of an entry.
@@ -72,8 +85,7 @@ class Codec:
         """
         values = self._values
         if values is None:
-            self.prewarm()
-            return self.seal(entry, address)
+            values = self._values = Values(self._cap)
         kind, packed = values.encode(entry.value)
         if len(packed) > self._cap:
             raise UnstorableError(
@@ -88,10 +100,10 @@ class Codec:
         try:
             head = envelope.header(entry, kind, compressed, AES_GCM if ring else 0)
             tags = envelope.pack_tags(entry.versions)
-            body = envelope.binding(address, full=self._readable) + tags + packed
+            body = envelope.binding(address, full=self._full_keys) + tags + packed
         except (PackingError, OverflowError):
             raise UnstorableError("cannot be stored: its times, tags or key are too long") from None
-        if not envelope.sane(envelope.HEADER.unpack(head)[6:]):
+        if not envelope.sane(*envelope.HEADER.unpack(head)[6:]):
             raise UnstorableError("cannot be stored: its times are not finite, or out of order")
         if ring is not None:
             return ring.encrypt(head, body, envelope.binding(address, full=True))
@@ -106,26 +118,33 @@ class Codec:
             return None
 
     def _open(self, payload: bytes, address: Address) -> Entry | None:
-        magic, version, kind, codec, compressed, encrypted, *times = envelope.HEADER.unpack_from(
-            payload
-        )
-        if magic != envelope.MAGIC or version != envelope.FORMAT or kind != envelope.ENTRY:
+        (
+            magic,
+            version,
+            kind,
+            codec,
+            compressed,
+            encrypted,
+            created_at,
+            fresh_until,
+            checked_at,
+            load_time,
+            revalidate,
+            if_error,
+        ) = envelope.HEADER.unpack_from(payload)
+        if (magic, version, kind, encrypted) != self._head or not envelope.sane(
+            created_at, fresh_until, checked_at, load_time, revalidate, if_error
+        ):
             return None
         ring = self._ring
-        if ring is not None:
-            if encrypted != AES_GCM:
+        if ring is None:
+            start = _HEADER_SIZE
+            body = payload[:_BEFORE_CHECKSUM]
+            if envelope.checksum(body) != payload[_BEFORE_CHECKSUM:]:
                 return None
+        else:
             start = 0
             body = ring.decrypt(payload, _HEADER_SIZE, envelope.binding(address, full=True))
-        else:
-            if encrypted:
-                return None
-            start = _HEADER_SIZE
-            body = payload[: -envelope.CHECKSUM]
-            if envelope.checksum(body) != payload[-envelope.CHECKSUM :]:
-                return None
-        if not envelope.sane(times):
-            return None
         end = envelope.after_binding(body, start, address)
         if end is None:
             return None
@@ -137,9 +156,7 @@ class Codec:
             return None
         values = self._values
         if values is None:
-            self.prewarm()
-            return self._open(payload, address)
-        created_at, fresh_until, checked_at, load_time, revalidate, if_error = times
+            values = self._values = Values(self._cap)
         return Entry(
             values.decode(codec, packed),
             created_at,

@@ -28,8 +28,8 @@ class KeyRing:
     """Keys by their ids, in order: the first encrypts, every one decrypts.
 
     A key has 32 bytes (or 16, or 24). An id is ASCII that can be printed, without ``:`` and ``,``;
-    it is stored in clear. Raises ``ConfigError`` for other keys or ids, and if `cryptography`, which
-    is imported here, is not installed. No message, ``repr`` or pickle has a key in it.
+    it is stored in clear. Raises ``ConfigError`` for other keys or ids, and where `cryptography`,
+    which is imported here, is not installed. No message, ``repr`` or pickle has a key in it.
 
     The nonce of each envelope is 96 bits from the operating system. NIST SP 800-38D (section 8.3)
     allows 2**32 of these with one key: change the key before as many entries are written by all

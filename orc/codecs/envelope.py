@@ -52,9 +52,15 @@ def header(entry: Entry, codec: int, compression: int, encryption: int) -> bytes
     )
 
 
-def sane(times: tuple[float, float, float, float, float, float]) -> bool:
+def sane(  # noqa: PLR0913, PLR0917 - as they are in a header
+    created_at: float,
+    fresh_until: float,
+    checked_at: float,
+    load_time: float,
+    revalidate: float,
+    if_error: float,
+) -> bool:
     """Tell whether times can be an entry's: finite, in order, and no negative duration."""
-    created_at, fresh_until, checked_at, load_time, revalidate, if_error = times
     return (
         -_INFINITY < created_at <= fresh_until < _INFINITY
         and -_INFINITY < checked_at < _INFINITY

@@ -220,13 +220,14 @@ def _zone(zone: Any) -> bytes:
     if zone is None:
         return b""
     encode = ENCODERS.get(type(zone)) or _library(type(zone))
-    made = encode(zone) if encode else ()
-    if type(made) is not tuple or made[:1] not in {(TIMEZONE,), (ZONEINFO,)}:
+    made = encode(zone) if encode else None
+    if not isinstance(made, tuple) or made[0] not in {TIMEZONE, ZONEINFO}:
         raise UnstorableError(
             f"a tzinfo of type {name_of(type(zone))} would not come back as it is; "
             "use ZoneInfo or datetime.timezone"
         )
-    return bytes(made[:1]) + made[1]
+    code, data = made
+    return bytes([code]) + data
 
 
 def _zone_of(data: bytes) -> object:

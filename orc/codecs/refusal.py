@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LONGEST_KEY = 40
+_DEEPEST = 512
 _NATIVE = frozenset({type(None), bool, int, float, bytes, bytearray})
 
 
@@ -24,7 +25,9 @@ def explained(value: object, error: Exception, strangers: frozenset[type]) -> Un
     except Exception:  # noqa: BLE001 - a value may be anything
         found = None
     if found is None:
-        if isinstance(error, MemoryError):
+        if isinstance(error, UnstorableError):
+            found = f"value: {error}"
+        elif isinstance(error, MemoryError):
             found = "value: there is no memory for its bytes"
         elif isinstance(error, (ValueError, RecursionError)):
             found = "value: contains itself, is nested deeper than msgpack goes, or is too large"
@@ -36,10 +39,15 @@ def explained(value: object, error: Exception, strangers: frozenset[type]) -> Un
 def _first(value: object, strangers: frozenset[type]) -> str | None:
     # Each object once: what is shared has paths without number, and a cycle has no end.
     seen: set[int] = set()
-    kept: list[object] = []
-    waiting: list[tuple[str, Any]] = [("value", value)]
-    while waiting:
-        path, each = waiting.pop()
+    level: Iterator[tuple[str, Any]] = iter([("value", value)])
+    above: list[Iterator[tuple[str, Any]]] = []
+    while True:
+        path, each = next(level, ("", None))
+        if not path:
+            if not above:
+                return None
+            level = above.pop()
+            continue
         cls = type(each)
         if cls is str:
             try:
@@ -47,41 +55,41 @@ def _first(value: object, strangers: frozenset[type]) -> str | None:
             except UnicodeEncodeError:
                 return f"{path}: str with half of a surrogate pair, which UTF-8 has no bytes for"
             continue
+        if cls in strangers - _NATIVE:
+            return f"{path}: {kinds.name_of(cls)} would not come back as it is; store bytes"
         if cls in _NATIVE or id(each) in seen:
             continue
         seen.add(id(each))
-        if cls in strangers:
-            return f"{path}: {kinds.name_of(cls)} would not come back as it is; store bytes"
         try:
-            below = list(_below(path, each, cls))
+            below = _below(path, each, cls)
         except UnstorableError as error:
             return f"{path}: {error}"
         except Exception as error:  # noqa: BLE001 - as above
             return f"{path}: {kinds.name_of(cls)} raised {kinds.name_of(type(error))}"
-        kept.append(below)  # so that no id is used anew
-        waiting.extend(reversed(below))
-    return None
+        if len(above) < _DEEPEST:
+            above.append(level)
+            level = below
 
 
 def _below(path: str, value: Any, cls: type) -> Iterator[tuple[str, Any]]:
     if cls is list:
-        yield from _numbered(path, value)
-    elif cls is dict:
-        for key, each in list(value.items()):
-            shown = _shown(key)
-            yield f"a key of {path}", key
-            yield f"{path}[{shown}]", each
-    else:
-        parts = kinds.take_apart(value)
-        if type(parts) is tuple:
-            return
-        if parts[0] == kinds.RECORD:
-            for name, each in zip(parts[2::2], parts[3::2], strict=True):
-                yield f"{path}.{name}", each
-        elif parts[0] in {kinds.SET, kinds.FROZENSET}:
-            yield from ((f"an item of {path}", each) for each in parts[1:])
-        else:
-            yield from _numbered(path, parts[1:])
+        return _numbered(path, value)
+    if cls is dict:
+        return _of_dict(path, list(value.items()))
+    parts = kinds.take_apart(value)
+    if isinstance(parts, tuple):
+        return iter(())
+    if parts[0] == kinds.RECORD:
+        return ((f"{path}.{n}", each) for n, each in zip(parts[2::2], parts[3::2], strict=True))
+    if parts[0] in {kinds.SET, kinds.FROZENSET}:
+        return ((f"an item of {path}", each) for each in parts[1:])
+    return _numbered(path, parts[1:])
+
+
+def _of_dict(path: str, items: list[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
+    for key, each in items:
+        yield f"a key of {path}", key
+        yield f"{path}[{_shown(key)}]", each
 
 
 def _numbered(path: str, items: list[Any]) -> Iterator[tuple[str, Any]]:

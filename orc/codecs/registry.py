@@ -14,22 +14,14 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar, overload
 
     C = TypeVar("C", bound=type)
-else:
 
-    def overload(function: Callable[..., object]) -> Callable[..., object]:
-        """Stand in for ``typing.overload``, which would cost an import."""
-        return function
-
-
-@overload
-def register(cls: C, /, *, name: str | None = None) -> C: ...
+    @overload
+    def register(cls: C, /, *, name: str | None = ...) -> C: ...
+    @overload
+    def register(cls: None = None, /, *, name: str | None = ...) -> Callable[[C], C]: ...
 
 
-@overload
-def register(cls: None = None, /, *, name: str | None = None) -> Callable[[C], C]: ...
-
-
-def register(cls: C | None = None, /, *, name: str | None = None) -> C | Callable[[C], C]:
+def register(cls: Any = None, /, *, name: str | None = None) -> Any:
     """Let instances of a dataclass, or members of an enum, be stored outside the process.
 
     A decorator, bare or called. `name` is what stands for the class in stored bytes,
@@ -92,7 +84,7 @@ class _Record:
         """Slots that are no fields."""
 
     def parts(self, value: Any) -> list[Any]:
-        made = [kinds.RECORD, self.name]
+        made: list[Any] = [kinds.RECORD, self.name]
         get = object.__getattribute__
         for field in self.fields:
             try:
@@ -136,7 +128,7 @@ class _Enum:
         self.members = dict(cls.__members__)
 
     def parts(self, value: Any) -> list[Any]:
-        name = value._name_  # noqa: SLF001 - `name` may be the class's own
+        name = value._name_  # `name` may be the class's own
         if self.members.get(name) is not value:
             raise UnstorableError(
                 f"{kinds.name_of(self.cls)} has no member of exactly this value; "

@@ -31,10 +31,11 @@ _FROZENDICT = getattr(builtins, "frozendict", None)
 """New in Python 3.15, and packed as if it were a dict."""
 
 _LISTS = frozenset({list, dict})
+_NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray})
 _DEEPEST = 512
 """Levels beyond which msgpack gives up by itself."""
 _MANY = 100_000
-"""Items from which each list and dict is looked at once for each level that it is on."""
+"""Items from which what is shared is looked at once on each level that it is on."""
 
 _SHORT = 8192
 """Items that an array may promise before it is known that they are there.
@@ -93,18 +94,34 @@ class Values:
 
     def _encode(self, value: object) -> tuple[int, bytes]:
         met: set[type] = set()
-        items = self._look([[value]], met, 0)
-        rich = False
+        items = 0
+        rich = large = False
+
+        def look(level: list[Any]) -> None:
+            nonlocal items, large
+            for _ in range(0 if large else _DEEPEST):
+                items += sum(map(len, level))
+                if items > _MANY:
+                    large = True
+                    met.update(self._look_closely(value))
+                    return
+                parts = get_referents(*level)
+                types = set(map(type, parts))
+                met.update(types)
+                if types.isdisjoint(_LISTS):
+                    return
+                level = [each for each in parts if type(each) is list or type(each) is dict]
 
         def other(each: object) -> object:
-            nonlocal items, rich
+            nonlocal rich
             rich = True
             parts = kinds.take_apart(each)
-            if type(parts) is tuple:
+            if isinstance(parts, tuple):
                 return self._extension_type(*parts)
-            items = self._look([parts], met, items)
+            look([parts])
             return [self._heads[parts[0]], *parts[1:]]
 
+        look([[value]])
         packed = self._pack(value, strict_types=True, default=other)
         if met.isdisjoint(self._strangers):
             return (RICH if rich else PLAIN), packed
@@ -112,61 +129,46 @@ class Values:
             raise UnstorableError("msgpack would change it")
         return RICH, self._with_bytearrays(value)
 
-    def _look(self, level: list[Any], met: set[type], items: int) -> int:
-        """Add to `met` the types of what msgpack will meet, and to `items` their number."""
-        for _ in range(_DEEPEST):
-            items += sum(map(len, level))
-            if items > _MANY:
-                return self._look_closely(level, met, items)
-            parts = get_referents(*level)
-            types = set(map(type, parts))
-            met |= types
-            if types.isdisjoint(_LISTS):
-                break
-            level = [each for each in parts if type(each) is list or type(each) is dict]
-        return items
+    def _look_closely(self, value: object) -> set[type]:
+        """Return the types in a value that is large, or seems so because of what it shares.
 
-    def _look_closely(self, level: list[Any], met: set[type], items: int) -> int:
-        """Do the same for a value that is large, or seems so because of what it shares.
-
-        How often something is met is a number here, and not so many places in a list.
+        How often something is met on a level is a number here, and not so many places in a list.
         """
-        items -= sum(map(len, level))
-        times: dict[int, int] = {}
-        for each in level:
-            times[id(each)] = times.get(id(each), 0) + 1
+        met: set[type] = set()
+        items = 0
+        level: dict[int, tuple[Any, int]] = {0: ([value], 1)}
         for _ in range(_DEEPEST):
-            level = list({id(each): each for each in level}.values())
-            items += sum(len(each) * times[id(each)] for each in level)
-            if items > self._cap:
-                raise UnstorableError(
-                    f"has more than {self._cap} items, counting what is shared as often as it is "
-                    "met"
-                )
-            below: list[Any] = []
-            below_times: dict[int, int] = {}
-            for each in level:
+            below: dict[int, tuple[Any, int]] = {}
+            for each, times in level.values():
+                items += len(each) * times
+                if items > self._cap:
+                    raise UnstorableError(
+                        f"has more than {self._cap} items, counting what is shared each time"
+                    )
                 parts = get_referents(each)
                 types = set(map(type, parts))
                 met |= types
-                if not types.isdisjoint(_LISTS):
-                    for part in parts:
-                        if type(part) is list or type(part) is dict:
-                            if id(part) not in below_times:
-                                below.append(part)
-                                below_times[id(part)] = 0
-                            below_times[id(part)] += times[id(each)]
-            if not below:
-                break
-            level, times = below, below_times
-        return items
+                if types <= _NATIVE:
+                    continue
+                for part in parts:
+                    if type(part) in _NATIVE:
+                        continue
+                    if id(part) in below:
+                        made, before = below[id(part)]
+                        below[id(part)] = made, before + times
+                    elif type(part) in _LISTS:
+                        below[id(part)] = part, times
+                    elif type(made := kinds.take_apart(part)) is list:
+                        below[id(part)] = made, times
+            level = below
+        return met
 
     def _with_bytearrays(self, value: object) -> bytes:
         def other(each: object) -> object:
             if type(each) is _Bytearray:
                 return self._extension_type(kinds.BYTEARRAY, each.data)
             parts = kinds.take_apart(each)
-            if type(parts) is tuple:
+            if isinstance(parts, tuple):
                 return self._extension_type(*parts)
             return [self._heads[parts[0]], *map(_marked, parts[1:])]
 
@@ -176,11 +178,12 @@ class Values:
         """Return the value. Raises anything for what `encode` has not made."""
         if b"\xff" in data and any(each in data for each in _TIMESTAMPS):
             self._refuse_timestamps(data)
+        if len(data) <= _SHORT:
+            return self._decode(kind, data, len(data))
         try:
-            return self._decode(kind, data, min(len(data), _SHORT))
+            return self._decode(kind, data, _SHORT)
         except ValueError:
-            if len(data) <= _SHORT:
-                raise
+            pass
         # An array is longer, or all is nonsense: this walks through it without making anything.
         walker = self._unpacker(max_buffer_size=len(data))
         walker.feed(data)
@@ -227,7 +230,7 @@ class Values:
         walker = self._unpacker(max_buffer_size=len(data))
         walker.feed(data)
         walker.skip()
-        level = [
+        level: list[Any] = [
             [self._unpack(data, strict_map_key=False, object_pairs_hook=list, ext_hook=_nothing)]
         ]
         while level:

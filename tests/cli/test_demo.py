@@ -24,6 +24,7 @@ def test_every_story_comes_out_as_told(told: Told) -> None:
         "state": [],
         "speed": [],
         "secrets": [],
+        "shared": [],
     }
 
 
@@ -81,6 +82,7 @@ def test_progress_is_plain_lines_without_a_terminal(told: Told) -> None:
         "speed, a dict",
         "speed, ORC",
         "secrets",
+        "shared",
     ]
 
 

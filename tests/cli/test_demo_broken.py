@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orc.cli.demo import command, secrets, speed, stage, state, workload
+from orc.cli.demo import command, secrets, shared, shared_stores, speed, stage, state, workload
 from orc.cli.main import main
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def only(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Leave out the other stories."""
 
-    async def tell(_: object) -> command.Untold:
-        return command.Untold(())
+    async def tell(_: object) -> stage.Untold:
+        return stage.Untold(())
 
-    for other in (state, speed, secrets):
+    for other in (state, speed, secrets, shared):
         if not other.__name__.endswith(f".{name}"):
             monkeypatch.setattr(other, "tell", tell)
 
@@ -104,6 +104,74 @@ def test_a_card_that_stays_is_not_as_told(
     ]
 
 
+def test_a_cache_without_its_tiers_is_not_as_told(
+    functions: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With memory alone each container loads for itself, which is all that differs."""
+    only(monkeypatch, "shared")
+    program = (functions / "shared.py").read_text()
+    assert "orc.Cache()" in program
+    (functions / "shared.py").write_text(program.replace("orc.Cache()", "orc.Cache(tiers=[])"))
+    assert demo(capsys, 1)["shared"]["differs"] == [
+        "the second container's cold start finds in Redis what the first one loaded",
+        "the third container's cold start finds it in DynamoDB",
+        "without Redis a container finds in DynamoDB what others have loaded",
+    ]
+
+
+def test_a_redis_that_hangs_for_longer_than_its_budget_is_not_as_told(
+    functions: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a frozen server costs is found, with a larger budget and a breaker that never rests."""
+    only(monkeypatch, "shared")
+    monkeypatch.setattr(shared_stores.Valkey, "kill", shared_stores.Valkey.freeze)
+    program = (functions / "shared.py").read_text()
+    (functions / "shared.py").write_text(
+        program.replace(
+            "orc.Cache()",
+            "orc.Cache(tiers=TIERS.replace('/0,', '/0?budget=150ms,'), breaker_open=0)",
+        ).replace("import orc\n", "import os, orc\nTIERS = os.environ['ORC_TIERS']\n")
+    )
+    assert demo(capsys, 1)["shared"]["differs"] == [
+        "Redis has ended when the third container starts",
+        "a look-up spends at most 50 ms on the dead Redis",
+        "a look-up spends less than 1 ms on Redis left alone",
+    ]
+
+
+def test_a_server_or_a_table_that_is_not_there_ends_the_story(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told what did not start, in one line."""
+    only(monkeypatch, "shared")
+    monkeypatch.setattr(shared_stores, "TABLE", "no name")
+    (said,) = demo(capsys, 1)["shared"]["differs"]
+    assert said.startswith("the table was not made: orc dynamodb: 'no name' is no name of a table")
+
+    def broken() -> None:
+        raise ChildProcessError("valkey-server ended with 1; it printed:\nno")
+
+    monkeypatch.setattr(shared_stores, "Valkey", broken)
+    (said,) = demo(capsys, 1)["shared"]["differs"]
+    assert said == "a server did not start: valkey-server ended with 1; it printed:"
+
+
+def test_without_its_servers_the_story_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says what to install, the other stories are told, and the exit status is 2."""
+    only(monkeypatch, "shared")
+    monkeypatch.setattr(shared_stores, "MODULES", ("redis", "flask_that_is_not_there"))
+    story = demo(capsys, 2)["shared"]
+    remedy = 'flask_that_is_not_there is missing: pip install "orc-cache[demo]"'
+    assert (story["as_told"], story["skipped"]) == (False, remedy)
+    assert main(["demo"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("shared")] == ["skipped"]
+    assert [line.strip() for line in lines if "pip install" in line] == [remedy]
+    assert lines[-1].startswith("Skipped: shared.")
+
+
 def test_a_function_that_raises_ends_its_story_only(
     functions: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,7 +182,7 @@ def test_a_function_that_raises_ends_its_story_only(
     )
     stories = demo(capsys, 1)
     assert stories["state"]["differs"] == ["a function failed: ValueError: no"]
-    assert list(stories) == ["state", "speed", "secrets"]
+    assert list(stories) == ["state", "speed", "secrets", "shared"]
 
 
 def test_what_is_not_as_told_is_printed_for_people(

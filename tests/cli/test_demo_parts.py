@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from orc.cli.demo.catalogue import Catalogue
 from orc.cli.demo.chart import HEIGHT, WIDTH, chart
-from orc.cli.demo.command import Untold
 from orc.cli.demo.secrets import Secrets, Verified
 from orc.cli.demo.shown import for_people
 from orc.cli.demo.speed import Speed
+from orc.cli.demo.stage import Untold
 from orc.cli.demo.state import State
 from orc.cli.demo.tally import Page, percentile, tally
 from orc.cli.demo.workload import CONTAINERS, ITEMS, PAGE, workload

@@ -14,28 +14,32 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def server():
+def client():
+    """Return a client of moto's server: to make one takes longer than most of the tests."""
+    import boto3
+
     with moto() as running:
-        yield running
+        made = boto3.client(
+            "dynamodb",
+            region_name="us-east-1",
+            endpoint_url=running.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - moto takes any
+        )
+        yield made
+        made.close()
 
 
 class TestDynamoDB(TierConformance):
     """Its times are those of the budget's clock, so that the test moves them."""
 
     @pytest.fixture
-    def make_tier(self, server, monkeypatch):
-        import boto3
-
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        endpoint = server.url
+    def make_tier(self, client):
         table = f"orc-{next(_numbers)}"
-        client = boto3.client("dynamodb", region_name="us-east-1", endpoint_url=endpoint)
         client.create_table(
             TableName=table,
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        client.close()
-        return lambda: DynamoDB(table, region="us-east-1", endpoint=endpoint)
+        return lambda: DynamoDB(client, table=table, budget=5.0)

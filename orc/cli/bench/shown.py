@@ -21,6 +21,7 @@ LABEL, CELL = 14, 8
 """Columns of a row's name, and of each of the two numbers that a tier has in it."""
 BESIDE = (WIDTH - LABEL) // (2 * CELL)
 """Tiers in one table; more follow below."""
+LEAST_MONEY = 0.001
 SIGNIFICANT = 100
 """Calls from which on a p99 is one, and not the slowest."""
 
@@ -64,10 +65,10 @@ def _table(results: Results, size: Size, names: Sequence[str]) -> list[str]:
 
     return [
         _row(size.name, [("", name[: 2 * CELL - 2]) for name in names]),
-        _row("microseconds", [("p50", "p99")] * len(names)),
+        _row("µs, or ms", [("p50", "p99")] * len(names)),
         *(row(each, each, _times) for each in OPERATIONS),
         row("hits a second", HIT, lambda cell: ("", f"{1 / cell.mean:,.0f}")),
-        _row("$ a million", [("requests", "waiting")] * len(names)),
+        _row("$ a million", [("request", "waiting")] * len(names)),
         *(row(f"{each}s", each, dollars) for each in (HIT, LOAD, SET)),
     ]
 
@@ -90,13 +91,19 @@ def _times(cell: Cell) -> Pair:
 
 def _micro(seconds: float) -> str:
     micro = seconds * 1e6
-    return f"{micro:.1f}" if micro < 10 else f"{micro:,.0f}"  # noqa: PLR2004 - two digits
+    if micro < 10:  # noqa: PLR2004 - two digits
+        return f"{micro:.1f}"
+    if micro < 10_000:  # noqa: PLR2004 - what fits
+        return f"{micro:,.0f}"
+    return f"{micro / 1e3:,.0f} ms"
 
 
 def _money(dollars: float | None) -> str:
     if dollars is None:
         return "-"
-    return f"{dollars:.3f}" if dollars < 10 else f"{dollars:,.1f}"  # noqa: PLR2004 - three digits
+    if dollars < LEAST_MONEY:
+        return f"<{LEAST_MONEY:g}"
+    return f"{dollars:.3f}" if dollars < 100 else f"{dollars:,.0f}"  # noqa: PLR2004 - what fits
 
 
 def _starts(results: Results) -> list[str]:
@@ -112,10 +119,10 @@ def _starts(results: Results) -> list[str]:
 
 
 def _legend(results: Results) -> list[str]:
-    said = [_row(each, []) + " " * (LABEL - len(each)) + MEANING[each] for each in OPERATIONS]
+    said = [f"{each:<{LABEL}}{MEANING[each]}" for each in OPERATIONS]
     prices = results.prices
     said += _wrapped(
-        f"requests: DynamoDB on demand, ${prices.read:g} a million read and ${prices.write:g} a "
+        f"request: DynamoDB on demand, ${prices.read:g} a million read and ${prices.write:g} a "
         "million write units; disk and Redis are not paid by request. waiting: what a Lambda "
         f"function of 1 GB costs meanwhile, ${prices.second:.10f} a second. us-east-1."
     )

@@ -13,12 +13,12 @@ OPERATIONS = (HIT, ALONE, MISS, LOAD, SET, BATCH)
 """`ALONE` is the tier without the cache round it: bytes in, bytes out."""
 
 MEANING = {
-    HIT: "get() of a value that the tier has; decoded, checked, and copied to memory",
-    ALONE: "the same row as bytes, without codec, guard and memory",
+    HIT: "get() of a value that is there: read, decoded, copied to memory",
+    ALONE: "the same row as bytes: no key, no decoding, no memory",
     MISS: "get() of a key that nobody has",
-    LOAD: "get_or_set() of such a key: read, claim, fill; the loader itself is free",
+    LOAD: "get_or_set() of such a key: read, claim and fill; the load is free",
     SET: "set() of a value",
-    BATCH: "get_many() of 100 keys that the tier has",
+    BATCH: "get_many() of 100 values that are there",
 }
 
 KEYS = 100

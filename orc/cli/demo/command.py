@@ -64,6 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec(MODULE) is None:
         return _complain(REMEDY, CANNOT)
 
+    from orc.cli.demo.stage import Skipped
     from orc.cli.progress import Progress
 
     progress = Progress()

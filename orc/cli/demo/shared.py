@@ -21,7 +21,7 @@ from orc.fleet.processes import Guardian
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orc.cli.demo.stage import Progress
+    from orc.cli.progress import Progress
     from orc.fleet import Answer, Container, Fleet
     from orc.testing.servers.valkey import Valkey
 
@@ -32,8 +32,10 @@ REDIS_BUDGET = 0.05
 OPEN_BREAKER = 0.001
 """Seconds that a look-up may spend on a tier whose circuit breaker is open."""
 LATER = 90.0
-"""Seconds after which a copy in memory is too old to be used unchecked: its ``memory_ttl`` is 60."""
+"""Seconds after which memory does not answer by itself: ``memory_ttl`` is 60."""
 
+TOLD = {"price", "milliseconds", "loads", "hits", "seconds"}
+"""What the function answers with."""
 SHOWN, MEANWHILE, OF_FIRST, OF_SECOND = 1, 2, 3, 4
 """Items: the one that all containers look up, and those that containers are busy with."""
 
@@ -49,7 +51,8 @@ class Found:
     item: int
     price: dict[str, int]
     by: str
-    """``memory``, ``redis`` or ``dynamodb``; ``load`` where no tier had it."""
+    """``memory``, ``redis`` or ``dynamodb``; ``load`` where no tier had it; else ``nothing``, or
+    ``several`` of these."""
     loads: int
     milliseconds: float
     redis_milliseconds: float
@@ -169,17 +172,20 @@ class Calls:
         if answer.container not in self.containers:
             self.containers.append(answer.container)
         now = answer.value
+        if not isinstance(now, dict) or not TOLD <= now.keys():
+            raise BrokenStoryError("a function did not tell what it found")
         before = self._counted.get(answer.container.id, {"loads": 0, "hits": {}, "seconds": {}})
         self._counted[answer.container.id] = now
         loads = now["loads"] - before["loads"]
-        hits = [name for name, count in now["hits"].items() if count > before["hits"].get(name, 0)]
+        by = [name for name, count in now["hits"].items() if count > before["hits"].get(name, 0)]
+        by += ["load"] * bool(loads)
         seconds = now["seconds"].get("redis", 0.0) - before["seconds"].get("redis", 0.0)
         return Found(
             container=self.containers.index(answer.container) + 1,
             cold=answer.init == "cold",
             item=item,
             price=now["price"],
-            by="+".join(hits + ["load"] * bool(loads)),
+            by="several" if by[1:] else "".join(by) or "nothing",
             loads=loads,
             milliseconds=now["milliseconds"],
             redis_milliseconds=seconds * 1000,
@@ -202,7 +208,7 @@ def judged(story: Shared) -> Shared:
             ),
             ("the first container loads", story.first.by == "load"),
             (
-                "the first container's next look-up is answered by memory",
+                "the first container's next look-up is a hit in memory",
                 story.again.by == "memory",
             ),
             (
@@ -227,7 +233,7 @@ def judged(story: Shared) -> Shared:
                 all(each.redis_milliseconds <= REDIS_BUDGET * 1000 for each in refused),
             ),
             (
-                f"while Redis is left alone, it costs a look-up less than {OPEN_BREAKER * 1000:.0f} ms",
+                f"a look-up spends less than {OPEN_BREAKER * 1000:.0f} ms on Redis left alone",
                 resting_redis < OPEN_BREAKER * 1000,
             ),
             (

@@ -12,7 +12,7 @@ from orc.cli.demo.stage import Skipped
 from orc.cli.demo.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from orc.cli.demo.shared import Found
     from orc.cli.demo.tally import Tally
@@ -146,10 +146,12 @@ def _shared(story: Shared) -> list[str]:
     other, another = story.others
     total, of_redis = story.resting_milliseconds
     load, later = f"{story.load_seconds * 1000:g} ms", f"{story.later_seconds:g} s"
-    rest = f"  {len(story.resting)} more, median"
+    kinds = {each.by for each in story.resting}
+    by = "several" if len(kinds) > 1 else "".join(kinds)
+    rest = f"  other prices, median of {len(story.resting)}"
     return [
-        "behind each container's memory Valkey, behind that DynamoDB (moto's server);",
-        f"a load takes {load}; Redis may take {story.redis_budget_seconds * 1000:g} ms",
+        f"memory, then Valkey, then DynamoDB (moto's server); a load takes {load},",
+        f"and Redis is given {story.redis_budget_seconds * 1000:g} ms",
         "",
         _row("", "found by", "in all", "in Redis"),
         _found("container 1, cold", story.first),
@@ -157,20 +159,16 @@ def _shared(story: Shared) -> list[str]:
         _found("container 2, cold", story.second),
         "Redis is killed",
         _found("container 3, cold", story.third),
-        _row(rest, _by(story.resting), f"{total:.3f} ms", f"{of_redis:.3f} ms"),
+        _row(rest, by, f"{total:.3f} ms", f"{of_redis:.3f} ms"),
         _found("container 1, another price", other),
         _found("container 2, another price", another),
-        _found(f"container 1 after {later}, the first", story.later),
+        _found(f"container 1, {later} later", story.later),
     ]
 
 
 def _found(label: str, found: Found) -> str:
     redis = "-" if found.by == "memory" else f"{found.redis_milliseconds:.3f} ms"
     return _row(label, found.by, f"{found.milliseconds:.3f} ms", redis)
-
-
-def _by(lookups: Iterable[Found]) -> str:
-    return ", ".join(dict.fromkeys(each.by for each in lookups))
 
 
 def _row(label: str, *cells: str) -> str:

@@ -18,11 +18,16 @@ JAR, LIBRARIES = "DynamoDBLocal.jar", "DynamoDBLocal_lib"
 
 _MOTO = """
 import logging, sys
-from threading import Event
+from threading import Lock
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
-from moto.server import ThreadedMotoServer
-ThreadedMotoServer(sys.argv[1], int(sys.argv[2]), verbose=False).start()
-Event().wait()
+answer, one_at_a_time = DomainDispatcherApplication(create_backend_app), Lock()
+def application(environ, start_response):
+    # moto compares and then changes: of two threads both may find a condition fulfilled.
+    with one_at_a_time:
+        return list(answer(environ, start_response))
+run_simple(sys.argv[1], int(sys.argv[2]), application, threaded=True)
 """
 
 

@@ -6,18 +6,17 @@ give a file up is to remove the link, then the file; whoever opens next makes an
 who lays the link has made it for all. SQLite opens and removes its log *by name*, so under a name
 of its own the log of one file can never be taken for that of another.
 
-Every operation first looks whether the link still leads to the file that it has open. One that
-looked just before the file was given up works on rows that nobody will see again. That loses no
-delete: all that the new file ever holds was claimed or set after it was made, which is after the
-delete began.
+What writes, claims or deletes, and what is to be consistent, first looks whether the link still
+leads to the file that it has open. One that looked just before the file was given up works on rows
+that nobody will see again. That loses no delete: all that the new file ever holds was claimed or
+set after it was made, which is after the delete began.
+
+Other reads look every tenth of a second. For so long a process may answer from a file that another
+has just given up, which is far less than for how long processes trust what they have in memory.
 
 The number in the names is the format's. Files of other formats are left alone, and are not counted
 within the bound: an execution environment is never handed on to another deployment.
 """
-
-# pathlib costs milliseconds of a cold start:
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH115, PTH116, PTH118, PTH123
-# ruff: noqa: PTH208, PTH211
 
 from __future__ import annotations
 
@@ -106,8 +105,8 @@ def private_folder(directory: str) -> str:
     return folder
 
 
-def open_file(folder: str, max_pages: int, log_bytes: int) -> File:
-    """Open the file that the link leads to, or make one.
+def open_file(folder: str, max_pages: int, log_bytes: int, wait: float) -> File:
+    """Open the file that the link leads to, or make one; wait for a lock for so many seconds.
 
     Raises ``OSError`` or ``sqlite3.Error`` where neither is possible.
     """
@@ -123,7 +122,7 @@ def open_file(folder: str, max_pages: int, log_bytes: int) -> File:
             elif not name.startswith(f"{LINK}-{boot}-"):
                 # Nothing is synced, so only what this boot of the machine has written is whole.
                 raise Broken("left from before the machine was started")
-            file = _connect(folder, name, max_pages, log_bytes, boot)
+            file = _connect(folder, name, max_pages, log_bytes, wait)
         except FileExistsError:  # somebody else was first to lay the link, or has taken it away
             continue
         except faults() as error:
@@ -240,18 +239,18 @@ def _make(folder: str, name: str) -> None:
         raise
 
 
-def _connect(folder: str, name: str, max_pages: int, log_bytes: int, boot: str) -> File:
+def _connect(folder: str, name: str, max_pages: int, log_bytes: int, wait: float) -> File:
     path = os.path.join(folder, name)
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         raise Broken(f"{name} is not a file of this user")
-    connection = _sqlite(path)
+    connection = _sqlite(path, wait)
     try:
         _check(connection, name, max_pages)
         for order in (
             # A file of another boot is not opened, so nothing needs to be synced; elsewhere than on
             # Linux boots have no name.
-            f"PRAGMA synchronous={'OFF' if boot != UNKNOWN else 'NORMAL'}",
+            f"PRAGMA synchronous={'NORMAL' if f'-{UNKNOWN}-' in name else 'OFF'}",
             "PRAGMA mmap_size=0",  # a mapped file that gets shorter ends the process
             "PRAGMA secure_delete=OFF",  # some builds overwrite what is deleted, at a price
             "PRAGMA cell_size_check=ON",
@@ -289,14 +288,14 @@ _SIGNS = ("application_id", "user_version", "page_size", "journal_mode")
 _SAID = [(APPLICATION_ID,), (FORMAT,), (PAGE_BYTES,), (b"wal",)]
 
 
-def _sqlite(path: str) -> Connection:
+def _sqlite(path: str, wait: float = 0.0) -> Connection:
     from sqlite3 import connect
 
     plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     connection = connect(
         f"file:{plain}?mode=rw",  # makes no file where one was just removed
         uri=True,
-        timeout=0.02,
+        timeout=wait,
         isolation_level=None,
         check_same_thread=False,
     )

@@ -19,7 +19,7 @@ from orc.tiers.disk.files import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeVar
 
     from orc.model.row import Budget, Row
@@ -34,6 +34,9 @@ SHORT_WAIT = 2
 """Milliseconds for which a coroutine may block its loop; then it tries again later."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.008
 """Seconds between two tries of a coroutine."""
+OPENING = 0.5
+"""Seconds that a call has beyond its budget if the file must be opened: many processes start at
+once, and share few processors. One that spent them in vain has no more next time."""
 LOOK_AGAIN = 0.1
 """Seconds for which a read may trust that its file is the one in use; what writes never does."""
 STUCK = 10.0
@@ -75,7 +78,16 @@ class Keeper:
     may be called again if the file turns out to be broken.
     """
 
-    __slots__ = ("_file", "_patience", "_stuck_since", "directory", "errors", "rebuilt", "space")
+    __slots__ = (
+        "_file",
+        "_in_vain",
+        "_patience",
+        "_stuck_since",
+        "directory",
+        "errors",
+        "rebuilt",
+        "space",
+    )
 
     def __init__(self, space: Space) -> None:
         self.directory: str | None = None
@@ -83,6 +95,8 @@ class Keeper:
         self.errors = dict.fromkeys(KINDS, 0)
         self.rebuilt = 0
         self._file: File | None = None
+        self._in_vain = False
+        """Whether the file could not be opened last time, since others had it."""
         self._patience = 0
         self._stuck_since: float | None = None
 
@@ -99,12 +113,19 @@ class Keeper:
             self.directory = gettempdir()
         return self.directory
 
-    def run(self, work: Callable[[float], T], budget: Budget, most: int = LONG_WAIT) -> T:
-        """Run an operation, waiting for others for as many milliseconds at most.
-
-        Raises ``TierError``, and nothing else.
-        """
+    def run(self, work: Callable[[float], T], budget: Budget) -> T:
+        """Run an operation, waiting for others if need be. Raises ``TierError``, nothing else."""
         left = budget.left()
+        return self._run(work, budget, left + self._grace(left), LONG_WAIT)
+
+    def _grace(self, left: float) -> float:
+        """Return the seconds beyond its budget that an operation has."""
+        file = self._file
+        opens = file is None or file.forks != _forks[0]
+        return OPENING if opens and left > 0 and not self._in_vain else 0.0
+
+    def _run(self, work: Callable[[float], T], budget: Budget, left: float, most: int) -> T:
+        """Run an operation that waits for as many milliseconds at most, whatever is left."""
         if left <= 0 or not (
             _lock.acquire(blocking=False) or _lock.acquire(timeout=min(left, most / 1000))
         ):
@@ -116,9 +137,7 @@ class Keeper:
         finally:
             _lock.release()
 
-    def glance(
-        self, addresses: Sequence[str], budget: Budget, most: int = LONG_WAIT
-    ) -> Row | None:
+    def glance(self, address: str, budget: Budget, most: int = LONG_WAIT) -> Row | None:
         """Return the row under the one address, if that needs nothing but to read it.
 
         This is what a hit costs. Whatever else there is to do is left to :meth:`run`.
@@ -129,7 +148,7 @@ class Keeper:
             or file.forks != _forks[0]
             or file.patience > most
             or file.patience >= budget.left() * 1000
-            or not _lock.acquire(False)  # noqa: FBT003 - C code, which takes no keyword faster
+            or not _lock.acquire(False)
         ):
             return None
         try:
@@ -140,10 +159,10 @@ class Keeper:
                 if not in_use(file):
                     return None
                 file.looked_at = now
-            found = file.reader.execute(rows.READ_ONE, addresses).fetchone()
+            found = rows.plain(file.reader, address, now)
             if found is not None:
                 self.space.mark(found[0])
-                return rows.see(found, now)
+                return found[1]
         except faults():  # whoever runs the operation meets it again, and deals with it
             pass
         finally:
@@ -157,12 +176,15 @@ class Keeper:
         about is waited for without blocking the loop.
         """
         pause, waited, left = FIRST_PAUSE, 0.0, budget.left()
+        grace = self._grace(left)
+        most = left + grace
         while True:
             try:
-                return self.run(work, budget, SHORT_WAIT)
+                return self._run(work, budget, left + grace, SHORT_WAIT)
             except TierTimeoutError:
-                waited += pause + SHORT_WAIT / 1000
-                if waited >= left or budget.left() <= pause:
+                left = budget.left()
+                waited += pause + SHORT_WAIT / 1000  # for clocks that stand still
+                if waited >= most or left + grace <= pause:
                     raise
             from asyncio import sleep
 
@@ -210,11 +232,13 @@ class Keeper:
         if file is None:
             try:
                 folder = private_folder(self.where())
-                file = open_file(folder, self.space.max_pages, self.space.log_bytes)
+                wait = self._patience / 1000
+                file = open_file(folder, self.space.max_pages, self.space.log_bytes, wait)
             except ImportError as error:
                 raise OSError("this Python has no sqlite3") from error
             file.forks = _forks[0]
             self._file = file
+            self._in_vain = False
         if file.patience != self._patience:
             file.connection.execute(f"PRAGMA busy_timeout={self._patience}")
             file.patience = self._patience
@@ -255,6 +279,7 @@ class Keeper:
     def _failed(self, error: Exception, now: float) -> TierError:
         self._roll_back()
         kind = kind_of(error)
+        self._in_vain = kind == BUSY and self._file is None
         self.errors[kind] += 1
         try:
             if kind == BROKEN or (kind == BUSY and self._is_stuck(now)):

@@ -11,7 +11,7 @@ from orc.model.row import Row
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from sqlite3 import Connection
+    from sqlite3 import Connection, Cursor
     from typing import Any
 
     from orc.model.row import Claim, Write
@@ -30,6 +30,11 @@ _SIZES = (16, 128, 512)
 """Addresses in one statement; older builds of SQLite take 999 at most."""
 
 READ_ONE = _COLUMNS.replace(", address", "") + "=?"
+_PLAIN = (
+    "SELECT id, payload, etag FROM rows WHERE address=?1"
+    " AND lease_until <= ?2 AND changed_at <= ?2 AND keep_until > ?2"
+)
+"""A row of which there is nothing else to say: what SQL compares need not be made an object."""
 READ = {size: f"{_COLUMNS} IN ({','.join('?' * size)})" for size in _SIZES}
 
 _INSERT = (
@@ -45,17 +50,21 @@ _MARK = "UPDATE rows SET dead_at=?, lease_until=?, changed_at=?, failed=?, etag=
 _DELETE = "DELETE FROM rows WHERE id=?"
 
 
+def plain(reader: Cursor, address: str, now: float) -> tuple[int, Row] | None:
+    """Return a row, with its number, that has a payload and is not claimed; none if it is other."""
+    found = reader.execute(_PLAIN, (address, now)).fetchone()
+    if found is None:
+        return None
+    number, payload, etag = found
+    if type(payload) is bytes and type(etag) is bytes:
+        return number, Row(payload, etag)
+    return None
+
+
 def see(found: Sequence[Any], now: float) -> Row:
     """Return what of a row that was read counts now; a row that is not there if nothing does."""
     _, dead_at, keep_until, lease_until, changed_at, failed, etag, payload = found
     try:
-        if (
-            lease_until <= now < keep_until
-            and changed_at <= now
-            and type(payload) is bytes
-            and type(etag) is bytes
-        ):
-            return Row(payload, etag)  # as most are, and nothing more needs to be asked
         if now < changed_at - SKEW or now >= dead_at or type(etag) is not bytes:
             return Row()
         if payload is not None and (now >= keep_until or type(payload) is not bytes):

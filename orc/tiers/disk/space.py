@@ -87,7 +87,7 @@ class Space:
     def log_has_room(self, file: File, added: int, most: int) -> None:
         """Make a transaction fit in the log. Raises ``Full`` if a reader is in the way."""
         try:
-            size = os.stat(file.log).st_size  # noqa: PTH116 - as in files.py
+            size = os.stat(file.log).st_size
         except FileNotFoundError:
             return
         if size + added > most:

@@ -149,7 +149,7 @@ class Disk:
         Raises ``TierError`` if the file cannot be read.
         """
         if len(addresses) == 1 and not consistent:
-            row = self._keeper.glance(addresses, budget)
+            row = self._keeper.glance(addresses[0], budget)
             if row is not None:
                 return [row]
         return self._keeper.run(lambda now: self._get(addresses, now), budget)
@@ -178,7 +178,7 @@ class Disk:
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`get_many`, for coroutines."""
         if len(addresses) == 1 and not consistent:
-            row = self._keeper.glance(addresses, budget, SHORT_WAIT)
+            row = self._keeper.glance(addresses[0], budget, SHORT_WAIT)
             if row is not None:
                 return [row]
         return await self._keeper.arun(lambda now: self._get(addresses, now), budget)
@@ -289,4 +289,4 @@ def _directory(path: object) -> str:
         text = None
     if type(text) is not str or not text or "\0" in text:
         raise ConfigError(f"Disk(path={path!r}): give the path of a directory, or leave it out")
-    return os.path.abspath(text)  # noqa: PTH100 - as in files.py
+    return os.path.abspath(text)
