@@ -39,6 +39,7 @@ def explained(value: object, error: Exception, strangers: frozenset[type]) -> Un
 def _first(value: object, strangers: frozenset[type]) -> str | None:
     # Each object once: what is shared has paths without number, and a cycle has no end.
     seen: set[int] = set()
+    strangers -= _NATIVE
     level: Iterator[tuple[str, Any]] = iter([("value", value)])
     above: list[Iterator[tuple[str, Any]]] = []
     while True:
@@ -55,7 +56,7 @@ def _first(value: object, strangers: frozenset[type]) -> str | None:
             except UnicodeEncodeError:
                 return f"{path}: str with half of a surrogate pair, which UTF-8 has no bytes for"
             continue
-        if cls in strangers - _NATIVE:
+        if cls in strangers:
             return f"{path}: {kinds.name_of(cls)} would not come back as it is; store bytes"
         if cls in _NATIVE or id(each) in seen:
             continue

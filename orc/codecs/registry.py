@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     C = TypeVar("C", bound=type)
 
+
+if TYPE_CHECKING:
+
     @overload
     def register(cls: C, /, *, name: str | None = ...) -> C: ...
     @overload

@@ -5,6 +5,7 @@ With :mod:`orc.config.tier_urls` the only place that names concrete tiers.
 
 from __future__ import annotations
 
+import sys
 from _thread import RLock
 
 from orc.config.settings import Settings, checked
@@ -131,6 +132,11 @@ def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> 
         return tier  # type: ignore[no-any-return]
     from orc.engine.entry_tier import EntryTier
 
+    for module in ("msgpack", getattr(tier, "needs", "")):
+        if module and not _installed(module):
+            extra = getattr(tier, "extra", "")
+            wanted = f'"orc-cache[{extra}]"' if extra else module
+            raise ConfigError(f"the tier {tier.name} needs {module}: pip install {wanted}")
     if hasattr(tier, "default_to"):
         tier.default_to(temporary_directory(read()))
     if tier.remote:
@@ -142,6 +148,15 @@ def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> 
         }
         tier = Guard(tier, clock, remaining, **times)
     return EntryTier(tier, codec, clock)
+
+
+def _installed(module: str) -> bool:
+    """Tell whether a module can be imported, without importing it."""
+    from importlib.machinery import PathFinder
+
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return PathFinder.find_spec(module) is not None
 
 
 def codec_of(settings: Settings) -> Codec:

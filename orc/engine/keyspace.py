@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-from orc.errors import OrcWarning, UncacheableError, UncopyableError, UnstorableError
+from orc.engine.views import TaggedThaw, View
+from orc.errors import (
+    ConfigError,
+    OrcWarning,
+    UncacheableError,
+    UncopyableError,
+    UnstorableError,
+)
 from orc.isolation.copying import keep
 from orc.model.entry import MISSING, Entry
 from orc.model.freshness import (
@@ -17,7 +24,7 @@ from orc.model.freshness import (
     trust,
 )
 from orc.model.outcome import ERROR
-from orc.model.tags import Invalidated, valid
+from orc.model.tags import valid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,40 +68,6 @@ class Ask:
         self.tags = tags
         self.anew = anew
         """Load, whatever is stored."""
-
-
-class View:
-    """What memory has for a key at one instant."""
-
-    __slots__ = ("cause", "copy", "created_at", "late", "life", "thaw", "trusted", "value")
-
-    def __init__(self, cause: str) -> None:
-        self.cause = cause
-        """Why it is a miss, if it is one."""
-        self.copy: Copy | None = None
-        self.created_at = 0.0
-        self.late = 0.0
-        """Seconds past freshness; negative while fresh."""
-        self.life = 0.0
-        self.trusted = False
-        self.value: object = MISSING
-        self.thaw: Callable[[object], object] | None = None
-
-
-class TaggedThaw:
-    """Thaws a copy only while its tags have the versions they had before it was loaded."""
-
-    __slots__ = ("thaw", "versions")
-
-    def __init__(self, thaw: Callable[[object], object] | None, versions: Snapshot) -> None:
-        self.thaw = thaw
-        self.versions = versions
-
-    def __call__(self, value: object) -> object:
-        """Raise ``Invalidated``, or thaw."""
-        if not valid(self.versions):
-            raise Invalidated
-        return value if self.thaw is None else self.thaw(value)
 
 
 class Keyspace:
@@ -367,8 +340,13 @@ class Keyspace:
             entry.checked_at = self.core.clock.wall()
 
     def broken(self, tier: SharedTier, error: Exception, amount: int = 1) -> None:
-        """Count what a tier did not do; raise its error if the terms are strict."""
+        """Count what a tier did not do; raise its error if the terms are strict.
+
+        What a tier says of how it was set up is raised always: it will never work.
+        """
         self.failed(tier, error, amount)
+        if isinstance(error, ConfigError):
+            raise error
         if self.terms.strict:
             raise error
 

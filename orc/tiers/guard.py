@@ -318,7 +318,7 @@ class Guard:
 
         warnings.warn(
             f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
-            f"every {REFUSED_REST:.0f} s. `orc doctor` shows how the tier is set up.",
+            f"every {REFUSED_REST:.0f} s.",
             OrcWarning,
             stacklevel=2,
         )

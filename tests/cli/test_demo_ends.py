@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from subprocess import Popen
+import pytest
 
-    import pytest
+import orc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from subprocess import Popen
 
 MARK = b"_ORC_FLEET_MARK="
 PATIENCE = 20.0
@@ -116,3 +120,120 @@ def test_nothing_is_left_after_the_end(start: Callable[..., Popen[str]]) -> None
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert left(marks) == []
+
+
+SHARED_ALONE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
+from orc.cli.demo import secrets, speed, stage, state
+async def tell(progress):
+    return stage.Untold(())
+for story in (state, speed, secrets):
+    story.tell = tell
+from orc.cli.main import main
+sys.exit(main(["demo", "--json"]))
+"""
+SERVERS = (
+    b"valkey-server",
+    b"redis-server",
+    b"ThreadedMotoServer",
+    b"orc/testing/servers/guardian.py",
+)
+
+
+def offspring(pid: int) -> dict[tuple[int, bytes], bytes]:
+    """Return the processes that descend from one: their ids and start times, and command lines."""
+    parents, found = {}, {}
+    for each in pids():
+        stat = b"".join(read(each, "stat")).rpartition(b")")[2].split()
+        if stat[:1] not in ([], [b"Z"]):
+            parents[each] = (int(stat[1]), stat[19])
+    for each, (_, began) in parents.items():
+        above = each
+        while above in parents and above != pid:
+            above = parents[above][0]
+        if above == pid != each:
+            found[each, began] = b" ".join(read(each, "cmdline"))
+    return found
+
+
+def still_there(some: dict[tuple[int, bytes], bytes]) -> list[bytes]:
+    """Return the command lines of those that run on."""
+    now = {}
+    for each in pids():
+        stat = b"".join(read(each, "stat")).rpartition(b")")[2].split()
+        if stat[:1] not in ([], [b"Z"]):
+            now[each, stat[19]] = True
+    return [line for process, line in some.items() if process in now]
+
+
+@pytest.fixture
+def shared_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the demo with its fourth story alone, and wait until that begins."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", SHARED_ALONE],
+        cwd=Path(orc.__file__).parents[1],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "shared\n"
+        yield process
+        process.kill()
+
+
+def all_of_it(process: Popen[str]) -> dict[tuple[int, bytes], bytes]:
+    """Wait until both servers, their guardians and a container run; return all processes."""
+    seen: dict[tuple[int, bytes], bytes] = {}
+
+    def complete() -> bool:
+        seen.clear()
+        seen.update(offspring(process.pid))
+        lines = b"\n".join(seen.values())
+        return sum(each in lines for each in SERVERS) == 3 and b"shared.handler" in lines
+
+    assert eventually(complete), seen
+    return seen
+
+
+def test_ctrl_c_ends_the_servers(shared_alone: Popen[str], tmp_path: Path) -> None:
+    """SIGINT in the shared story leaves no server, no container and no folder."""
+    processes = all_of_it(shared_alone)
+    shared_alone.send_signal(signal.SIGINT)
+    stdout, stderr = shared_alone.communicate(timeout=10)
+    assert (shared_alone.returncode, stdout) == (130, "")
+    assert stderr == "orc demo: interrupted; nothing is left running\n"
+    assert still_there(processes) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_waits_for_servers_that_are_starting(
+    shared_alone: Popen[str], tmp_path: Path
+) -> None:
+    """SIGINT while a server starts, on a thread that nobody can cancel, ends that server too."""
+    seen: dict[tuple[int, bytes], bytes] = {}
+
+    def starting() -> bool:
+        seen.update(offspring(shared_alone.pid))
+        return any(b"ThreadedMotoServer" in line for line in seen.values())
+
+    assert eventually(starting)
+    shared_alone.send_signal(signal.SIGINT)
+    _, stderr = shared_alone.communicate(timeout=20)
+    assert (shared_alone.returncode, stderr.count("\n")) == (130, 1)
+    assert still_there(seen) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sigkill_ends_the_servers(shared_alone: Popen[str], tmp_path: Path) -> None:
+    """After SIGKILL to the demo its servers, their guardians and the containers are gone, too."""
+    processes = all_of_it(shared_alone)
+    shared_alone.kill()
+    shared_alone.communicate(timeout=10)
+    assert eventually(lambda: still_there(processes) == [])
+    assert eventually(lambda: list(tmp_path.iterdir()) == [])

@@ -149,7 +149,8 @@ def test_what_is_printed_fits_a_terminal() -> None:
     for each in (story(), slow, Skipped("so " * 60)):
         lines = for_people({"shared": each}, 12.3)
         assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
-    assert "container 2, cold                       redis" in "\n".join(for_people({"shared": story()}, 1))
+    printed = "\n".join(for_people({"shared": story()}, 12.3))
+    assert "container 2, cold                       redis     1.000 ms     0.500 ms" in printed
 
 
 def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

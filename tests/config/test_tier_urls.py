@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import orc
@@ -123,3 +127,41 @@ def test_a_shared_tier_needs_a_namespace():
     """Or functions would read each other's entries."""
     with pytest.raises(ConfigError, match="ORC_NAMESPACE"):
         orc.Cache(tiers=[orc.Redis("redis://a")])
+
+
+@pytest.mark.parametrize(
+    ("module", "tier", "extra"),
+    [
+        ("redis", lambda: orc.Redis("redis://host"), "redis"),
+        ("boto3", lambda: orc.DynamoDB("table"), "dynamodb"),
+        ("msgpack", orc.Disk, "disk"),
+        ("msgpack", lambda: orc.Redis("redis://host"), "redis"),
+    ],
+)
+def test_a_missing_extra_fails_the_deployment(monkeypatch, module, tier, extra):
+    """When the cache is made, and not in the first request; with what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=rf'pip install "orc-cache\[{extra}\]"'):
+        orc.Cache(tiers=[tier()], namespace="test")
+
+
+def test_clients_are_not_imported_by_making_a_cache():
+    """Whatever is in ``ORC_TIERS``: they are found, and imported at their first use."""
+    program = (
+        "import orc, sys; orc.Cache(); orc.cached(print);"
+        "print({'redis', 'boto3', 'botocore', 'msgpack', 'sqlite3', 'cryptography', 'ssl',"
+        " 'asyncio', 'logging'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "ORC_TIERS": "disk://,rediss://host,dynamodb://table?region=eu-west-1",
+            "ORC_NAMESPACE": "test",
+            "PYTHONPATH": str(Path(orc.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.stdout.strip() == "set()", result.stderr

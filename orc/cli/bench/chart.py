@@ -22,6 +22,8 @@ BESIDE = 3
 PITCH, BETWEEN = 11, 12
 """Pixels from one tier to the next, and from one operation to the next, more."""
 TOP, AXIS = 118, 46
+LEAST_TICK = 50
+"""Pixels between two times at an axis, or their words would touch."""
 HALF = (WIDTH - 2 * MARGIN - 2 * GUTTER) // 2
 LABEL, VALUE = 96, 92
 """Pixels to the left and to the right of bars, for the words."""
@@ -123,7 +125,7 @@ def _panel(
         return x + width * (log10(seconds) - low) / (high - low)
 
     shapes = [text(x, y, f"values of {size.name}", "panel")]
-    every = 2 if high - low > 6 else 1  # noqa: PLR2004 - words for that many fit
+    every = ceil((high - low) * LEAST_TICK / width)
     for power in range(int(low), int(high) + 1):
         at = across(10.0**power)
         shapes.append(rule(at, top, at, bottom + 4, "rule"))

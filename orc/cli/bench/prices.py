@@ -32,7 +32,8 @@ class Prices:
     def requests(self, cell: Cell, *, corrected: bool) -> float | None:
         """Dollars for a million of what a cell did; ``None`` where nothing is paid by request.
 
-        `corrected`: the units were counted by moto, for which each item is of the smallest size.
+        `corrected`: the units were counted by moto, for which items have no size and updates cost
+        half. They are then as DynamoDB's rules have them.
         """
         if cell.units is None or not cell.calls:
             return None
@@ -40,7 +41,8 @@ class Prices:
         if corrected and cell.operation in {HIT, ALONE, BATCH}:
             reads *= _units(cell.stored_bytes, READ_BYTES)
         if corrected and cell.operation in {SET, LOAD}:
-            writes += _units(cell.stored_bytes, WRITE_BYTES) - 1
+            claim = 1 if cell.operation == LOAD else 0
+            writes = claim + _units(cell.stored_bytes, WRITE_BYTES)
         return reads * self.read + writes * self.write
 
     def waiting(self, cell: Cell) -> float | None:

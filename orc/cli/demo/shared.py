@@ -172,7 +172,7 @@ class Calls:
         if answer.container not in self.containers:
             self.containers.append(answer.container)
         now = answer.value
-        if not isinstance(now, dict) or not TOLD <= now.keys():
+        if not isinstance(now, dict) or not now.keys() >= TOLD:
             raise BrokenStoryError("a function did not tell what it found")
         before = self._counted.get(answer.container.id, {"loads": 0, "hits": {}, "seconds": {}})
         self._counted[answer.container.id] = now

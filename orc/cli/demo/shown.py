@@ -150,8 +150,8 @@ def _shared(story: Shared) -> list[str]:
     by = "several" if len(kinds) > 1 else "".join(kinds)
     rest = f"  other prices, median of {len(story.resting)}"
     return [
-        f"memory, then Valkey, then DynamoDB (moto's server); a load takes {load},",
-        f"and Redis is given {story.redis_budget_seconds * 1000:g} ms",
+        f"memory, Valkey and DynamoDB (moto's server); a load takes {load},",
+        f"and what Redis is asked for at most {story.redis_budget_seconds * 1000:g} ms",
         "",
         _row("", "found by", "in all", "in Redis"),
         _found("container 1, cold", story.first),

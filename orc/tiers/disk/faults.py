@@ -44,6 +44,7 @@ _NUMBERS = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EFBIG: FULL,
+    errno.EAGAIN: BUSY,
     errno.EEXIST: REFUSED,
     errno.EACCES: REFUSED,
     errno.EPERM: REFUSED,

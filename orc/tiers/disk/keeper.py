@@ -40,7 +40,9 @@ once, and share few processors. One that spent them in vain has no more next tim
 LOOK_AGAIN = 0.1
 """Seconds for which a read may trust that its file is the one in use; what writes never does."""
 STUCK = 10.0
-"""Seconds after which a file is given up whose write lock this process never found free."""
+"""Seconds after which a file is given up whose write lock this process never found free,"""
+STUCK_TRIES = 3
+"""if it tried so often: two failures an hour apart say nothing."""
 
 _lock = allocate_lock()
 """For every use of SQLite in this process. It is held while the process forks: the child of a fork
@@ -83,6 +85,7 @@ class Keeper:
         "_in_vain",
         "_patience",
         "_stuck_since",
+        "_stuck_tries",
         "directory",
         "errors",
         "rebuilt",
@@ -99,6 +102,7 @@ class Keeper:
         """Whether the file could not be opened last time, since others had it."""
         self._patience = 0
         self._stuck_since: float | None = None
+        self._stuck_tries = 0
 
     def __del__(self) -> None:
         # Nobody else can be using it now, so this takes no lock.
@@ -116,7 +120,11 @@ class Keeper:
     def run(self, work: Callable[[float], T], budget: Budget) -> T:
         """Run an operation, waiting for others if need be. Raises ``TierError``, nothing else."""
         left = budget.left()
-        return self._run(work, budget, left + self._grace(left), LONG_WAIT)
+        try:
+            return self._run(work, budget, left + self._grace(left), LONG_WAIT)
+        except TierTimeoutError:
+            self.errors[BUSY] += 1
+            raise
 
     def _grace(self, left: float) -> float:
         """Return the seconds beyond its budget that an operation has."""
@@ -185,6 +193,7 @@ class Keeper:
                 left = budget.left()
                 waited += pause + SHORT_WAIT / 1000  # for clocks that stand still
                 if waited >= most or left + grace <= pause:
+                    self.errors[BUSY] += 1
                     raise
             from asyncio import sleep
 
@@ -280,7 +289,6 @@ class Keeper:
         self._roll_back()
         kind = kind_of(error)
         self._in_vain = kind == BUSY and self._file is None
-        self.errors[kind] += 1
         try:
             if kind == BROKEN or (kind == BUSY and self._is_stuck(now)):
                 self.give_up()
@@ -288,14 +296,17 @@ class Keeper:
                 self._drop()
         except OSError as worse:
             kind = kind_of(worse)
+        if kind != BUSY:  # which is an error once nobody waits any more
+            self.errors[kind] += 1
         return tier_error(kind, error, self.where())
 
     def _is_stuck(self, now: float) -> bool:
         since = self._stuck_since
         if since is None or now < since:
-            self._stuck_since = now
+            self._stuck_since, self._stuck_tries = now, 1
             return False
-        if now - since < STUCK:
+        self._stuck_tries += 1
+        if now - since < STUCK or self._stuck_tries < STUCK_TRIES:
             return False
         self._stuck_since = None
         return True

@@ -44,6 +44,8 @@ class Disk:
     and for a ``max_bytes`` that is not an int of at least 1 MiB. Does no I/O before its first use.
     """
 
+    extra = "disk"
+
     __slots__ = (
         "__weakref__",
         "_given",

@@ -43,6 +43,7 @@ class DynamoDB:
     """
 
     fleetwide = True
+    extra = "dynamodb"
     remote = True
 
     def __init__(  # noqa: PLR0913 - options
@@ -84,6 +85,8 @@ class DynamoDB:
         self.name = name
         self.max_value_bytes = max_value_bytes
         self.budget = float(budget)
+        self.needs = "boto3" if client is None else ""
+        """The module of its client; empty where one was handed in."""
         self._transport = Transport(table, client, region, endpoint, self.budget)
         self._start()
 

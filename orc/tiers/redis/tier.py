@@ -79,6 +79,7 @@ class Redis:
 
     fleetwide = True
     remote = True
+    extra = "redis"
 
     def __init__(
         self,
@@ -122,6 +123,11 @@ class Redis:
                 "Redis() takes an address or a client of redis-py, "
                 f"not {type(url_or_client).__name__}"
             )
+
+    @property
+    def needs(self) -> str:
+        """The module of its client; empty where one was handed in."""
+        return "redis" if self._client is None else ""
 
     def __repr__(self) -> str:
         return f"<Redis {self._shown}>"
