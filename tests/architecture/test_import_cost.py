@@ -80,9 +80,9 @@ def test_importing_orc_loads_almost_nothing() -> None:
 
 
 def test_a_first_cache_stays_light() -> None:
-    """A memory cache and its first decorated calls load fewer than 80 new modules."""
+    """A memory cache and its first decorated calls load fewer than 85 new modules."""
     new = new_modules(FIRST_CACHE)
-    assert len(new) < 80, f"{len(new)}: {sorted(new)}"
+    assert len(new) < 85, f"{len(new)}: {sorted(new)}"
 
 
 def test_a_first_cache_loads_no_heavy_module() -> None:

@@ -21,12 +21,12 @@ BUDGET = "2s"
 """What a server on two busy cores may take; a budget ends calls that the bench wants to time."""
 
 CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "orc-bench",
+    "AWS_ACCESS_KEY_ID": "orcbench",  # DynamoDB Local takes letters and digits only
     "AWS_SECRET_ACCESS_KEY": "nothing-is-signed-with-it-that-leaves-this-machine",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
 SIGNED = (
-    "AWS4-HMAC-SHA256 Credential=orc-bench/20260101/us-east-1/dynamodb/aws4_request, "
+    "AWS4-HMAC-SHA256 Credential=orcbench/20260101/us-east-1/dynamodb/aws4_request, "
     "SignedHeaders=host, Signature=0"
 )
 
