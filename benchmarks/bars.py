@@ -110,3 +110,24 @@ BARS = [
     Bar("memory.entry", "bytes of an entry", "orc, tracemalloc", 300),
     Bar("memory.entry", "bytes of an entry", "orc, resident", 300),
 ]
+
+TIER, BARE = "orc, tier", peer("bare")
+
+
+def _down(question, budget):
+    """Return the bars of a server that is not there: milliseconds at first, then microseconds."""
+    for fault in ("closed port", "frozen server", "black hole"):
+        yield Bar(question, f"{fault}, first call, ms", f"{fault}: first call, worst, ms", budget)
+        yield Bar(question, f"{fault}, open, us", f"{fault}: while open, p99, us", 1000, below=True)
+
+
+TIER_BARS = [
+    Bar("tiers.redis", "Redis hit", TIER, 1.35, BARE),
+    Bar("tiers.redis_many", "Redis, 100 hits", TIER, 1.6, BARE),
+    Bar("tiers.dynamodb", "DynamoDB hit", TIER, 1.0, peer("boto3.resource")),
+    Bar("tiers.dynamodb", "DynamoDB hit", TIER, 1.2, BARE),
+    Bar("tiers.disk", "disk hit", TIER, 1.5, BARE),
+    *_down("down.redis", 50),
+    *_down("down.dynamodb", 200),
+]
+"""Of ``benchmarks.tiers``. "bare" is the client by itself, and the decoding of what it brings."""

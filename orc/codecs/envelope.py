@@ -86,12 +86,8 @@ def binding(address: Address, *, full: bool) -> bytes:
 
 def after_binding(body: bytes, start: int, address: Address) -> int | None:
     """Return where the binding in a body ends; ``None`` if it is another's, or none."""
-    full = body[start : start + 1] in _FULL_FLAGS
-    expected = binding(address, full=full)
+    expected = binding(address, full=bool(body[start] & _FULL_KEY))
     return start + len(expected) if body.startswith(expected, start) else None
-
-
-_FULL_FLAGS = frozenset({bytes([_FULL_KEY]), bytes([_FULL_KEY | _PARTITIONED])})
 
 
 def pack_tags(versions: Marks) -> bytes:

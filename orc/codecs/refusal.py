@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY = 40
 _DEEPEST = 512
+_NOTHING: tuple[str, Any] = ("", None)
 _NATIVE = frozenset({type(None), bool, int, float, bytes, bytearray})
 
 
@@ -43,7 +44,7 @@ def _first(value: object, strangers: frozenset[type]) -> str | None:
     level: Iterator[tuple[str, Any]] = iter([("value", value)])
     above: list[Iterator[tuple[str, Any]]] = []
     while True:
-        path, each = next(level, ("", None))
+        path, each = next(level, _NOTHING)
         if not path:
             if not above:
                 return None

@@ -111,7 +111,7 @@ class _Record:
         if len(set(names)) != len(values):
             raise ValueError("a field twice, or without a value")
         # Not through __init__, whose arguments and conversions are not those of today's value.
-        made = object.__new__(self.cls)
+        made: object = object.__new__(self.cls)
         for name, value in zip(names, values, strict=True):
             object.__setattr__(made, name, value)
         return made

@@ -34,7 +34,7 @@ _LISTS = frozenset({list, dict})
 _NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray})
 _DEEPEST = 512
 """Levels beyond which msgpack gives up by itself."""
-_MANY = 100_000
+_MANY = 300_000
 """Items from which what is shared is looked at once on each level that it is on."""
 
 _SHORT = 8192
@@ -179,6 +179,10 @@ class Values:
         if b"\xff" in data and any(each in data for each in _TIMESTAMPS):
             self._refuse_timestamps(data)
         if len(data) <= _SHORT:
+            if kind == PLAIN:  # as in _decode; most of what is read
+                return self._unpack(
+                    data, strict_map_key=False, ext_hook=_refuse, max_array_len=len(data)
+                )
             return self._decode(kind, data, len(data))
         try:
             return self._decode(kind, data, _SHORT)

@@ -88,10 +88,11 @@ class EntryTier:
 
     def _run(self, steps: Steps) -> Any:
         began = self._clock.monotonic()
-        budget = Budget(self._clock, self.tier.budget)
         try:
             name, asked, options = next(steps)
             while True:
+                # Each its own: the first may have made the client, which takes longer than either.
+                budget = Budget(self._clock, self.tier.budget)
                 answer = getattr(self.tier, name)(asked, budget, **options)
                 name, asked, options = steps.send(answer)
         except StopIteration as end:
@@ -101,10 +102,10 @@ class EntryTier:
 
     async def _arun(self, steps: Steps) -> Any:
         began = self._clock.monotonic()
-        budget = Budget(self._clock, self.tier.budget)
         try:
             name, asked, options = next(steps)
             while True:
+                budget = Budget(self._clock, self.tier.budget)
                 answer = await getattr(self.tier, f"a{name}")(asked, budget, **options)
                 name, asked, options = steps.send(answer)
         except StopIteration as end:

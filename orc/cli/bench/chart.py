@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orc.cli.bench.results import Results
     from orc.cli.bench.workload import Size
 
-WIDTH, MARGIN, GUTTER = 800, 32, 24
+WIDTH, MARGIN, GUTTER = 800, 32, 36
 NAMES = 84
 """Pixels for the names of the operations, to the left of the first panel of a row."""
 BESIDE = 3
@@ -24,7 +24,7 @@ PITCH, BETWEEN = 11, 12
 TOP, AXIS = 118, 46
 LEAST_TICK = 50
 """Pixels between two times at an axis, or their words would touch."""
-HALF = (WIDTH - 2 * MARGIN - 2 * GUTTER) // 2
+HALF = (WIDTH - 2 * MARGIN - GUTTER) // 2
 LABEL, VALUE = 96, 92
 """Pixels to the left and to the right of bars, for the words."""
 STEP = BAR + 10
@@ -46,20 +46,20 @@ def chart(results: Results) -> str:
     scale = _scale(results)
     shapes = [text(MARGIN, 40, title, "title"), text(MARGIN, 62, _note(results), "faint")]
     shapes += _legend(names)
-    y = TOP
+    y, across = TOP, min(BESIDE, len(results.sizes))
     panel_height = len(OPERATIONS) * (len(names) * PITCH + BETWEEN)
     for start in range(0, len(results.sizes), BESIDE):
         row = results.sizes[start : start + BESIDE]
         shapes += _operations(y + 14, names)
         for number, size in enumerate(row):
-            width = (WIDTH - 2 * MARGIN - NAMES - (BESIDE - 1) * GUTTER) / BESIDE
+            width = (WIDTH - 2 * MARGIN - NAMES - (across - 1) * GUTTER) / across
             x = MARGIN + NAMES + number * (width + GUTTER)
             shapes += _panel(results, size, (x, y, width, panel_height), scale)
         y += panel_height + 14 + AXIS
     y += 10
     middle = results.sizes[len(results.sizes) // 2]
     shapes += _starts(results, MARGIN, y)
-    shapes += _money(results, middle, MARGIN + HALF + 2 * GUTTER, y)
+    shapes += _money(results, middle, MARGIN + HALF + GUTTER, y)
     height = y + 20 + (len(names) + 1) * STEP + 34
     return document(title, _described(results), (WIDTH, height), _style(), shapes)
 

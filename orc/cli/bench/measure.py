@@ -41,7 +41,7 @@ TTL = 900.0
 """Seconds: what nobody could take away ends by itself."""
 PART = 25
 """Values that are written at once; a batch of 50 KB values is more than some budgets allow."""
-PER_ITEM = 160
+PER_ITEM = 100
 """Bytes that a row is larger than its payload: its address, names, times and etag."""
 
 
