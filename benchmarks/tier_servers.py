@@ -1,4 +1,4 @@
-"""Servers for the benchmarks of tiers; their addresses reach the measuring processes as variables."""
+"""Servers for the benchmarks of tiers; measuring processes find their addresses in variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orc.testing.servers import dynamodb
 from orc.testing.servers.valkey import Valkey
 
 TABLE = "bench"
-REDIS, DYNAMODB = "BENCH_REDIS", "BENCH_DYNAMODB"
+REDIS, DYNAMODB, FOLDER = "BENCH_REDIS", "BENCH_DYNAMODB", "BENCH_DYNAMODB_LOCAL"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
@@ -21,6 +21,8 @@ CREDENTIALS = {
 def servers(dynamodb_local):
     """Start Valkey and a DynamoDB, and name them in the variables of processes to come."""
     os.environ.update(CREDENTIALS)
+    if dynamodb_local:
+        os.environ[FOLDER] = dynamodb_local
     with Valkey() as valkey, table_server(dynamodb_local) as table:
         os.environ[REDIS], os.environ[DYNAMODB] = valkey.url, table.url
         yield

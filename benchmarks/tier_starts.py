@@ -1,6 +1,6 @@
 """What does a cold start cost, as a whole process: from nothing to the first value out of a tier?
 
-Measured from outside, by the clock on the wall: the interpreter's own start is in it, its end is not.
+Measured from outside, by the clock on the wall: the interpreter's own start is in it, its end not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What do the tiers outside the process cost, beside the bare clients? ``python -m benchmarks.tiers``.
+"""What do tiers outside the process cost, beside bare clients? ``python -m benchmarks.tiers``.
 
 - *hit*: a row, decoded: what ORC adds to the client. "orc, tier" is the tier with its guard, its
-  envelope and its codec; "orc, get" is all of ``Cache.get``, with a memory that is never trusted, so
-  that key, single flight and the copy to memory are in it, too.
+  envelope and its codec; "orc, get" is all of ``Cache.get``, with a memory that is never trusted,
+  so that key and the copy to memory are in it, too.
 - *down*: what a caller waits when a server is gone, frozen, or behind a network that swallows
   everything: the first call, and those after it while the breaker is open.
 - *start*: a whole process, from nothing to the first value.

@@ -15,10 +15,10 @@
     │   └── ScopeClosedError                the request that this code belongs to has ended
     ├── NotSetError         (LookupError)   a RequestVar has no value in this request
     ├── TierError           (OSError)       a tier outside the process did not do its work
-    │   ├── TierTimeoutError  (TimeoutError)     not within its budget
-    │   ├── TierUnavailableError (ConnectionError)  it cannot be reached, or is resting
-    │   ├── TierThrottledError                   it has more to do than was paid for
-    │   └── TierRefusedError  (PermissionError)  no such table, no right, no such user: yours to mend
+    │   ├── TierTimeoutError      (TimeoutError)     not within its budget
+    │   ├── TierUnavailableError  (ConnectionError)  it cannot be reached, or is left alone
+    │   ├── TierThrottledError                       it has more to do than was paid for
+    │   └── TierRefusedError      (PermissionError)  no such table, right or user: yours to mend
     ├── ThrottledError      (RuntimeError)  every container of a fleet is busy, and no more may be
     └── SourceUnavailable                   yours to raise: "the origin cannot be reached"
 

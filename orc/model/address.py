@@ -28,6 +28,11 @@ class Address:
 
     __slots__ = ("full", "partition", "text", "version")
 
+    full: bytes
+    partition: str | None
+    text: str
+    version: str
+
     def __init__(self, full: bytes, folder: str, partition: str | None, version: str) -> None:
         self.full = full
         """The canonical key (``orc.model.key.compose``), which an envelope is checked against."""

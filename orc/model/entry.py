@@ -56,6 +56,15 @@ class Entry:
         "versions",
     )
 
+    checked_at: float
+    created_at: float
+    fresh_until: float
+    load_time: float
+    stale_if_error: float
+    stale_while_revalidate: float
+    value: object
+    versions: Marks
+
     def __init__(  # noqa: PLR0913 - a record
         self,
         value: object,
@@ -91,6 +100,11 @@ class Found:
     """
 
     __slots__ = ("entry", "error", "held", "token")
+
+    entry: Entry | None
+    error: TierError | None
+    held: float
+    token: bytes | None
 
     def __init__(
         self,

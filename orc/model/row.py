@@ -20,6 +20,11 @@ class Row:
 
     __slots__ = ("etag", "failed", "held", "payload")
 
+    etag: bytes | None
+    failed: bool
+    held: float
+    payload: bytes | None
+
     def __init__(
         self,
         payload: bytes | None = None,
@@ -42,6 +47,11 @@ class Claim:
 
     __slots__ = ("address", "lease", "seen", "token")
 
+    address: str
+    lease: float
+    seen: bytes | None
+    token: bytes
+
     def __init__(self, address: str, token: bytes, lease: float, seen: bytes | None = None) -> None:
         self.address = address
         self.token = token
@@ -56,6 +66,13 @@ class Write:
     """A new row, or with a token a fill: accepted only while the row's etag is that token."""
 
     __slots__ = ("address", "etag", "keep", "payload", "rest", "token")
+
+    address: str
+    etag: bytes
+    keep: float
+    payload: bytes | None
+    rest: float
+    token: bytes | None
 
     def __init__(  # noqa: PLR0913 - a record
         self,

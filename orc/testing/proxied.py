@@ -24,6 +24,17 @@ RESET = struct.pack("ii", 1, 0)
 class Pump:
     """One direction of one connection: bytes that wait for their time."""
 
+    changes: int
+    due: float
+    ended: bool
+    link: Link
+    passed: int
+    shut: bool
+    sink: socket.socket
+    size: int
+    source: socket.socket
+    way: Way
+
     def __init__(self, link: Link, way: Way, source: socket.socket, sink: socket.socket) -> None:
         self.link, self.way, self.source, self.sink = link, way, source, sink
         self.waiting: deque[tuple[float, bytes]] = deque()  # due, bytes; none of them are the end
@@ -122,6 +133,12 @@ class Pump:
 
 class Link:
     """One connection: a client, a server, and the two ways between them."""
+
+    client: socket.socket
+    down: Pump
+    over: bool
+    shaking: bool
+    up: Pump
 
     def __init__(self, proxy: FaultProxy, client: socket.socket, server: socket.socket) -> None:
         self.proxy = proxy

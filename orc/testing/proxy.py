@@ -39,6 +39,11 @@ CONNECT_WITHIN = 2.0
 class Way:
     """What is done to the bytes of one direction. Set it at any time: it counts from then on."""
 
+    changes: int
+    corrupt: float
+    delay: float
+    jitter: float
+
     def __init__(self) -> None:
         self.bytes = 0
         """Bytes that were passed on."""
@@ -82,6 +87,12 @@ class FaultProxy:
     accepted and reset at once. `tls`: a server's context; the clients speak TLS to the proxy, and
     the proxy plain TCP to the server. Chance comes from `seed`.
     """
+
+    connections: int
+    port: int
+    refuse: bool
+    replies: Way
+    requests: Way
 
     def __init__(
         self,

@@ -20,6 +20,8 @@ LINGER = 60.0
 class Store:
     """What tiers keep their rows in: two with one store are two containers with one server."""
 
+    lock: Lock
+
     def __init__(self) -> None:
         self.lock = Lock()
         self.rows: dict[str, Kept] = {}
@@ -29,6 +31,8 @@ class Store:
 
 class Kept:
     """A row as it is kept, with its times on the wall clock (epoch seconds)."""
+
+    held_until: float
 
     def __init__(self, payload: bytes | None, etag: bytes, keep_until: float) -> None:
         self.payload = payload
@@ -44,6 +48,8 @@ class ReferenceTier:
     Read it beside the contract; test code that uses a tier with it, without a server. It bounds
     nothing and forgets nothing before its time, so it is no cache.
     """
+
+    store: Store
 
     def __init__(  # noqa: PLR0913 - each is a name of the contract
         self,

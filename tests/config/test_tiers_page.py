@@ -1,4 +1,4 @@
-"""docs/reference/tiers.md says what addresses may say: every scheme, every option, every default."""
+"""docs/reference/tiers.md has every scheme, every option and every default of addresses."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ def rows(text: str) -> dict[str, str]:
 
 
 def section(scheme: str) -> str:
-    """Return the part of the page with the options that a scheme has for itself."""
-    (text,) = [each for each in SECTIONS if each.startswith(f"`{scheme}://`")]
+    """Return the part of the page that is about a scheme: by its heading, or by an "Also"."""
+    mine = f"`{scheme}://`"
+    (text,) = [
+        each
+        for each in SECTIONS
+        if each.startswith(mine)
+        or any(mine in also for also in re.findall(r"^Also [^.]+\.", each, re.MULTILINE))
+    ]
     return text
 
 
 def options(scheme: str) -> set[str]:
-    """Return the options that the page gives to a scheme."""
-    single = scheme.replace("+cluster", "").replace("unix", "redis")
-    parents = {
-        "rediss": ["redis"],
-        "redis+sentinel": ["redis"],
-        "rediss+sentinel": ["redis", "rediss", "redis+sentinel"],
-    }
-    for parent in parents.get(single, []):
-        assert f"`{parent}://`" in section(single) or parent == "redis"
-    return {name for each in (*parents.get(single, []), single) for name in rows(section(each))}
+    """Return the options that the page gives to a scheme, those of other schemes included."""
+    text = section(scheme)
+    others = re.findall(r"`([^`]+)://`", "".join(re.findall(r"The options of .+", text)))
+    return set(rows(text)).union(*(options(other) for other in others))
 
 
 def make(address: str) -> object:

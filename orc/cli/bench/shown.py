@@ -127,7 +127,7 @@ def _legend(results: Results) -> list[str]:
         f"function of 1 GB costs meanwhile, ${prices.second:.10f} a second. us-east-1."
     )
     if results.corrected:
-        said += _wrapped("moto counts units without regard to size; here they are as DynamoDB would.")
+        said += _wrapped("moto counts units wrong; here they are as DynamoDB has them.")
     if any(0 < cell.calls < SIGNIFICANT for cell in results.cells):
         said += _wrapped(f"*: the slowest of fewer than {SIGNIFICANT} calls")
     return said

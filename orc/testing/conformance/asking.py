@@ -110,7 +110,7 @@ class Asked:
 class Fixtures:
     """The fixtures of the suite, to be overridden where a tier needs it."""
 
-    tick = 1.0
+    tick: float = 1.0
     """Seconds that the tests let pass as the shortest time. Less for a tier whose server has a
     clock of its own, which must be waited for; 0.05 is enough for one on the same machine."""
 

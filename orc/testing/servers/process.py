@@ -50,6 +50,8 @@ class ServerProcess:
     end of what the server printed, where it does not start. For use from one thread or several.
     """
 
+    command: list[str]
+
     def __init__(
         self,
         command: Sequence[str],

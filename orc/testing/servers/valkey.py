@@ -66,6 +66,8 @@ class Valkey(ServerProcess):
     ``ConfigError`` where there is no server, and ``ChildProcessError`` where it does not start.
     """
 
+    port: int
+
     def __init__(
         self, *, port: int | None = None, program: str | None = None, **options: object
     ) -> None:

@@ -59,7 +59,7 @@ class File:
         "connection",
         "folder",
         "forks",
-        "inode",
+        "inodes",
         "link",
         "log",
         "looked_at",
@@ -68,21 +68,27 @@ class File:
         "reader",
     )
 
-    def __init__(self, connection: Connection, folder: str, name: str, inode: int) -> None:
+    def __init__(self, connection: Connection, folder: str, name: str) -> None:
         self.connection = connection
         self.reader = connection.cursor()
         """For one row; it is read to its end, or else it would keep the log from being emptied."""
         self.folder = folder
         self.name = name
-        self.inode = inode
         self.link = os.path.join(folder, LINK)
         self.log = os.path.join(folder, name + BESIDE[0])
+        self.inodes = self.found()
         self.looked_at = 0.0
         """When a read last saw that the link leads to it: seconds, wall clock."""
         self.forks = 0
         """How often processes had forked when it was opened."""
         self.patience = -1
         """Milliseconds that SQLite now waits for a lock."""
+
+    def found(self) -> tuple[int, int, int]:
+        """Return the inodes of the file that the link leads to, of the log, and of its index."""
+        log = self.log
+        index = log[: -len(BESIDE[0])] + BESIDE[1]
+        return os.stat(self.link).st_ino, os.stat(log).st_ino, os.stat(index).st_ino
 
 
 def private_folder(directory: str) -> str:
@@ -136,17 +142,20 @@ def open_file(folder: str, max_pages: int, log_bytes: int, wait: float) -> File:
 
 
 def in_use(file: File) -> bool:
-    """Tell whether the link still leads to this very file. Raises ``OSError`` if nobody can say."""
+    """Tell whether the link still leads to this very file, and its log is the one that is open.
+
+    Raises ``OSError`` if nobody can say.
+    """
     try:
-        return os.stat(file.link).st_ino == file.inode
+        return file.found() == file.inodes
     except FileNotFoundError:
         return False
 
 
 def see_off(file: File) -> None:
-    """Give a file up whose name the link still has, though not the file: somebody has replaced it.
+    """Give a file up whose name the link still has: somebody has replaced it, or its log.
 
-    The log beside it belongs to the file that is gone.
+    What is there now does not belong together.
     """
     if _target(file.link) == file.name:
         abandon(file.folder, file.name)
@@ -263,8 +272,8 @@ def _connect(folder: str, name: str, max_pages: int, log_bytes: int, wait: float
         ):
             connection.execute(order).fetchall()
         # The log was opened by the reading above, thus before anybody gave the file up.
-        file = File(connection, folder, name, found.st_ino)
-        usable = in_use(file)
+        file = File(connection, folder, name)
+        usable = file.inodes[0] == found.st_ino
     except BaseException:
         connection.close()
         raise

@@ -42,6 +42,8 @@ class DynamoDB:
     seconds for one operation. A client handed in keeps its own timeouts, retries and connections.
     """
 
+    budget: float
+
     fleetwide = True
     extra = "dynamodb"
     remote = True

@@ -77,6 +77,10 @@ class Redis:
         "name",
     )
 
+    budget: float
+    max_value_bytes: int
+    name: str
+
     fleetwide = True
     remote = True
     extra = "redis"
