@@ -24,7 +24,8 @@ BUDGETS = {"redis": 0.05, "dynamodb": 0.2}
 
 
 def closed(server, proxy):
-    proxy.close()
+    proxy.close_port()
+    proxy.reset_all()
 
 
 def frozen(server, proxy):
@@ -51,6 +52,7 @@ def waits(server, port, address):
         for _ in range(TIMES):
             with FaultProxy(HOST, port) as proxy:
                 cache = Cache(tiers=address(proxy.port), namespace="bench", ttl=60)
+                cache.prewarm()
                 assert cache.get_or_set("warm", lambda: 1) == 1
                 broken = [tier for tier in cache.stats().tiers if tier.errors]
                 assert not broken, "the tier did not work to begin with"

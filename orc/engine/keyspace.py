@@ -334,10 +334,14 @@ class Keyspace:
         """Seconds for which who loads a key now keeps others from it."""
         return lease_seconds(self.load_time, self.core.remaining())
 
-    def checked(self, tier: SharedTier, entry: Entry) -> None:
-        """Note that an entry was just found where all who may change it do so."""
+    def checked(self, tier: SharedTier, entry: Entry, asked_at: float) -> None:
+        """Note that an entry was found where all who may change it do so.
+
+        `asked_at` is the wall clock from before the tier was asked: it may have been deleted while
+        the answer was on its way.
+        """
         if tier not in self.core.unchecked:
-            entry.checked_at = self.core.clock.wall()
+            entry.checked_at = asked_at
 
     def broken(self, tier: SharedTier, error: Exception, amount: int = 1) -> None:
         """Count what a tier did not do; raise its error if the terms are strict.

@@ -41,6 +41,7 @@ def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
         copies = {addresses[key]: keyspace.space.index.get(key) for key in missing}
         # Who only reads keeps nobody from loading, and claims only what a deeper tier may fill.
         lease = None if tier is keyspace.tiers[-1] else 0.0
+        asked_at = keyspace.core.clock.wall()
         try:
             answers = yield Fetch(
                 tier,
@@ -64,7 +65,7 @@ def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
                 keyspace.counters.tier("misses", tier.name)
                 continue
             keyspace.counters.tier("hits", tier.name)
-            keyspace.checked(tier, entry)
+            keyspace.checked(tier, entry, asked_at)
             missing.remove(key)
             entries[key] = entry
             kept = keyspace.keep(entry.value)

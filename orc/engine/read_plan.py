@@ -147,7 +147,7 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
     copy = keyspace.space.index.get(ask.key)
     for tier in keyspace.tiers:
         try:
-            found = yield from _ask(keyspace, ask, tier, passed, ttl)
+            found, asked_at = yield from _ask(keyspace, ask, tier, passed, ttl)
         except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
             keyspace.broken(tier, error)
             continue
@@ -158,7 +158,7 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
             passed.note(tier, found)
             continue
         counters.tier("hits", tier.name)
-        keyspace.checked(tier, entry)
+        keyspace.checked(tier, entry, asked_at)
         kept = keyspace.keep(entry.value)
         yield from _change(keyspace, flight, passed.fills(entry))
         if kept is not None:
@@ -173,6 +173,7 @@ def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: ob
     """Ask one tier, and claim the row if it lacks the entry; wait while somebody else loads it.
 
     Not longer than the lease of that other one, nor than half of what is left of this request.
+    Return what was found, and the wall clock from before it was asked for.
     """
     copies = {passed.address: keyspace.space.index.get(ask.key)}
     fetch = Fetch(
@@ -186,12 +187,13 @@ def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: ob
     patience = None if left is None else left / 2
     pause = LEAST_PATIENCE
     while True:
+        asked_at = keyspace.core.clock.wall()
         (found,) = yield fetch
         if found.error is not None:
             raise found.error
         wait = found.held if patience is None else min(found.held, patience)
         if ask.anew or wait <= 0:
-            return found
+            return found, asked_at
         if patience is None:
             patience = wait
         pause = min(pause, wait)

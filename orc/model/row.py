@@ -1,10 +1,10 @@
 """What a tier keeps under one address, and what it can be asked to do with it.
 
-A row has an *etag*, drawn anew by whoever changes it, beside its payload: in the same row, so that
-one operation can compare the one and change the other. A miss *claims* the row: its etag becomes
-the claimer's token, and for the length of a lease nobody else may claim it. A *fill* is a write
-that is accepted only while the row still has that token. Whoever sets or deletes the row in between
-takes the token away; so no slow loader can store a value from before a delete. (Leases of memcache
+A row has an *etag*, 12 bytes drawn anew by whoever changes it, beside its payload: in the same row,
+so that one operation can compare the one and change the other. A miss *claims* the row: its etag
+becomes the claimer's token, and for the length of a lease nobody else may claim it. A *fill* is a
+write that is accepted only while the row still has that token. Whoever sets or deletes the row in
+between takes the token away; so no slow loader can store a value from before a delete. (Leases of memcache
 at Facebook, NSDI 2013.)
 """
 
@@ -13,6 +13,10 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc.model.ports import ClockLike
+
+
+ETAG_BYTES = 12
+"""Bytes of an etag, and so of a token."""
 
 
 class Row:
@@ -37,7 +41,8 @@ class Row:
         """A sealed entry, perhaps past its freshness; ``None`` where only a claim is there."""
         self.etag = etag
         self.held = held
-        """Seconds for which the row may not be claimed, by whoever is told so."""
+        """Seconds for which the row may not be claimed. An answer to a claim says so; one to a read
+        need not."""
         self.failed = failed
         """Whether it may not be claimed because the last load failed, and not for a lease."""
 

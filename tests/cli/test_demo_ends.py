@@ -197,15 +197,24 @@ def all_of_it(process: Popen[str]) -> dict[tuple[int, bytes], bytes]:
     return seen
 
 
+def assert_interrupted(
+    process: Popen[str], processes: dict[tuple[int, bytes], bytes], folder: Path
+) -> None:
+    """Send SIGINT; what it says is true when it says so."""
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    left_then = still_there(processes), list(folder.iterdir())
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout, stderr) == (130, "", "")
+    assert line == "orc demo: interrupted; nothing is left running\n"
+    assert left_then == ([], [])
+
+
 def test_ctrl_c_ends_the_servers(shared_alone: Popen[str], tmp_path: Path) -> None:
     """SIGINT in the shared story leaves no server, no container and no folder."""
     processes = all_of_it(shared_alone)
-    shared_alone.send_signal(signal.SIGINT)
-    stdout, stderr = shared_alone.communicate(timeout=10)
-    assert (shared_alone.returncode, stdout) == (130, "")
-    assert stderr == "orc demo: interrupted; nothing is left running\n"
-    assert still_there(processes) == []
-    assert list(tmp_path.iterdir()) == []
+    assert_interrupted(shared_alone, processes, tmp_path)
 
 
 def test_ctrl_c_waits_for_servers_that_are_starting(
@@ -219,11 +228,7 @@ def test_ctrl_c_waits_for_servers_that_are_starting(
         return any(b"moto" in line for line in seen.values())
 
     assert eventually(starting)
-    shared_alone.send_signal(signal.SIGINT)
-    _, stderr = shared_alone.communicate(timeout=20)
-    assert (shared_alone.returncode, stderr.count("\n")) == (130, 1)
-    assert still_there(seen) == []
-    assert list(tmp_path.iterdir()) == []
+    assert_interrupted(shared_alone, seen, tmp_path)
 
 
 def test_sigkill_ends_the_servers(shared_alone: Popen[str], tmp_path: Path) -> None:

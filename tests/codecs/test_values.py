@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tracemalloc
 import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -309,8 +310,6 @@ ENDLESS = {
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_is_endless_is_refused_before_it_is_packed(name: str) -> None:
     """What is shared counts each time it is met; neither time nor memory goes with that number."""
-    import tracemalloc  # noqa: PLC0415
-
     tracemalloc.start()
     try:
         with pytest.raises(UnstorableError, match=r"items, counting|contains itself"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CANNOT, INTERRUPTED = 2, 130
 MEMORY = "memory"
-SECONDS = 8.0
+SECONDS = 7.0
 SIZES = "100b,1kb,50kb"
 
 
@@ -101,6 +101,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from orc.cli.bench.stand import Stand
 
         with Stand() as stand:
+            results.own_servers = True
             progress.stage("starting servers")
             stand.start(arguments.dynamodb_local)
             results.servers, results.left_out = stand.servers, stand.left_out
@@ -125,8 +126,8 @@ def _measure(urls: Sequence[TierUrl], seconds: float, results: Results, progress
             try:
                 subjects.append(Subject(url, namespace))
             except (ConfigError, TierError) as error:
-                if not results.servers:
-                    raise
+                if not results.own_servers:
+                    raise type(error)(f"{url.scheme}: {error}") from None
                 results.left_out.append(f"{url.scheme}: {error}")
         results.name(subjects)
         progress.stage("storing values")
@@ -143,7 +144,7 @@ def _measure(urls: Sequence[TierUrl], seconds: float, results: Results, progress
     finally:
         results.seconds = bench.seconds
         progress.stage("cleaning up")
-        if not results.servers:
+        if not results.own_servers:
             bench.clean()
         for subject in subjects:
             subject.close()

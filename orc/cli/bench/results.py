@@ -31,6 +31,8 @@ class Results:
         self.starts: dict[str, list[float]] = {}
         """Seconds of cold starts, by tier."""
         self.not_started: dict[str, str] = {}
+        self.own_servers = False
+        """Whether it brought its servers itself, those that could be started."""
         self.servers: list[str] = []
         """Those that were started for it, in words."""
         self.left_out: list[str] = []

@@ -112,10 +112,10 @@ def _starts(results: Results) -> list[str]:
     for name in (BARE, *results.tiers):
         if name in known:
             beyond = f"{(known[name] - known[BARE]) * 1e3:+,.0f}" if name != BARE else ""
-            said.append(_row(name, [("", f"{known[name] * 1e3:,.0f}"), ("", beyond)]))
+            said.append(_row(name[: LABEL - 1], [("", f"{known[name] * 1e3:,.0f}"), ("", beyond)]))
         elif name in results.not_started:
             said.append(_row(name, [("", "failed")]))
-    return said if len(said) > 1 else [f"{said[0]}: not measured"]
+    return said if len(said) > 1 else ["Cold starts: not measured"]
 
 
 def _legend(results: Results) -> list[str]:

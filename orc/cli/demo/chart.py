@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+
+from orc.cli.svg import BAR, bar, document, rule, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,34 +16,23 @@ WIDTH, HEIGHT = 800, 690
 MARGIN, GUTTER = 32, 48
 PANEL = (WIDTH - 2 * MARGIN - GUTTER) // 2
 LEFT, RIGHT = MARGIN, MARGIN + PANEL + GUTTER
-BAR, PITCH = 14, 24
+PITCH = 24
 LABEL, VALUE = 104, 112
 """Pixels to the left and to the right of the bars of a panel, for the words."""
 AXIS, PLOT = 40, 120
 """Pixels for the numbers of a vertical axis, and the height of a plot."""
+TITLE = "A slow store, looked up from several containers"
 NAMES = {"plain": "no cache", "dict": "dict", "orc": "ORC"}
 
 STYLE = """
-  svg { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --rule: #d1d9e0;
-        --plain: #818b98; --dict: #bc4c00; --orc: #0969da; }
+  svg { --plain: #818b98; --dict: #bc4c00; --orc: #0969da; }
   @media (prefers-color-scheme: dark) {
-    svg { --paper: #0d1117; --ink: #e6edf3; --faint: #9198a1; --rule: #3d444d;
-          --plain: #8b949e; --dict: #f0883e; --orc: #58a6ff; }
+    svg { --plain: #8b949e; --dict: #f0883e; --orc: #58a6ff; }
   }
-  text { font: 12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); }
-  .title { font-size: 18px; font-weight: 600; }
-  .panel { font-size: 13px; font-weight: 600; }
-  .faint { fill: var(--faint); }
-  .end { text-anchor: end; }
-  .middle { text-anchor: middle; }
-  .paper { fill: var(--paper); }
-  .rule { stroke: var(--rule); }
-  .mark { stroke: var(--faint); stroke-dasharray: 3 3; }
   .bar-plain { fill: var(--plain); } .bar-dict { fill: var(--dict); } .bar-orc { fill: var(--orc); }
   .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
   .line-plain { stroke: var(--plain); } .line-dict { stroke: var(--dict); }
   .line-orc { stroke: var(--orc); }
-  .pale { opacity: 0.45; }
 """
 
 Shape = str
@@ -54,9 +44,8 @@ def chart(story: Speed) -> str:
     rows = [("plain", story.plain), ("dict", story.dictionary), ("orc", story.orc)]
     ttl = f"{story.ttl_seconds:g} s"
     shapes = [
-        f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}"/>',
-        _text(LEFT, 40, "A slow store, looked up from several containers", "title"),
-        _text(
+        text(LEFT, 40, TITLE, "title"),
+        text(
             LEFT,
             62,
             f"{story.plain.lookups:,} look-ups of {story.items:,} items (Zipf), "
@@ -72,14 +61,7 @@ def chart(story: Speed) -> str:
         *_loads(rows, 568),
         *_stale(rows, 568, ttl),
     ]
-    body = "\n".join(f"  {shape}" for shape in shapes)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title desc">\n'
-        f'  <title id="title">A slow store, looked up from several containers</title>\n'
-        f'  <desc id="desc">{escape(_described(rows))}</desc>\n'
-        f"  <style>{STYLE}  </style>\n{body}\n</svg>\n"
-    )
+    return document(TITLE, _described(rows), (WIDTH, HEIGHT), STYLE, shapes)
 
 
 def _legend(y: int) -> list[Shape]:
@@ -87,7 +69,7 @@ def _legend(y: int) -> list[Shape]:
     for kind, name in NAMES.items():
         shapes += [
             f'<rect class="bar-{kind}" x="{x}" y="{y - 9}" width="18" height="9" rx="2"/>',
-            _text(x + 24, y, name),
+            text(x + 24, y, name),
         ]
         x += 110
     return shapes
@@ -101,17 +83,17 @@ def _lines(story: Speed, x: int, y: int, title: str, ratio: Callable[[Part], flo
     def across(number: float) -> float:
         return left + width * number / max(1, count - 1)
 
-    shapes = [_text(x, y, title, "panel")]
+    shapes = [text(x, y, title, "panel")]
     for percent in (0, 50, 100):
         level = top + PLOT * (100 - percent) / 100
         shapes += [
-            _rule(left, level, left + width, level, "rule"),
-            _text(left - 8, level + 4, f"{percent}%", "faint end"),
+            rule(left, level, left + width, level, "rule"),
+            text(left - 8, level + 4, f"{percent}%", "faint end"),
         ]
     recycled = across(story.recycled_before - 0.5)
     shapes += [
-        _rule(recycled, top - 6, recycled, top + PLOT, "mark"),
-        _text(recycled, top - 9, "one container recycled", "faint middle"),
+        rule(recycled, top - 6, recycled, top + PLOT, "mark"),
+        text(recycled, top - 9, "one container recycled", "faint middle"),
     ]
     for kind, variant in (("dict", story.dictionary), ("orc", story.orc)):
         points = " ".join(
@@ -121,14 +103,14 @@ def _lines(story: Speed, x: int, y: int, title: str, ratio: Callable[[Part], flo
         shapes.append(f'<polyline class="line line-{kind}" points="{points}"/>')
     seconds = story.step_seconds * (count - 1)
     shapes += [
-        _text(left, top + PLOT + 18, "0 s", "faint"),
-        _text(left + width, top + PLOT + 18, f"{seconds:g} s", "faint end"),
+        text(left, top + PLOT + 18, "0 s", "faint"),
+        text(left + width, top + PLOT + 18, f"{seconds:g} s", "faint end"),
     ]
     return shapes
 
 
 def _hit_ratios(rows: Sequence[Row], y: int) -> list[Shape]:
-    shapes = [_text(LEFT, y, "Hit ratio, by state of the container", "panel")]
+    shapes = [text(LEFT, y, "Hit ratio, by state of the container", "panel")]
     for top, state in _halves(y, ("cold", "warm")):
         ratios = [(kind, each.states[state].hit_ratio) for kind, each in rows]
         shapes += _group(
@@ -139,7 +121,7 @@ def _hit_ratios(rows: Sequence[Row], y: int) -> list[Shape]:
 
 def _times(rows: Sequence[Row], y: int) -> list[Shape]:
     most = max(each.p99 for _, each in rows)
-    shapes = [_text(RIGHT, y, "Time of a look-up", "panel")]
+    shapes = [text(RIGHT, y, "Time of a look-up", "panel")]
     for top, name in _halves(y, ("p50", "p99")):
         times = [(kind, each.p50 if name == "p50" else each.p99) for kind, each in rows]
         shapes += _group(
@@ -156,7 +138,7 @@ def _loads(rows: Sequence[Row], y: int) -> list[Shape]:
     most = max(each.loads for _, each in rows)
     bars = [(kind, each.loads, f"{each.loads:,}") for kind, each in rows]
     return [
-        _text(LEFT, y, "Loads at the store", "panel"),
+        text(LEFT, y, "Loads at the store", "panel"),
         *_group(LEFT, y + 20, "", bars, most),
     ]
 
@@ -164,7 +146,7 @@ def _loads(rows: Sequence[Row], y: int) -> list[Shape]:
 def _stale(rows: Sequence[Row], y: int, ttl: str) -> list[Shape]:
     """Draw stale answers: pale those within the ttl, full those beyond it."""
     most = max(each.stale for _, each in rows)
-    shapes = [_text(RIGHT, y, "Stale answers", "panel")]
+    shapes = [text(RIGHT, y, "Stale answers", "panel")]
     bars = [
         (kind, each.stale, f"{each.stale:,}" + f", {each.beyond_ttl:,} beyond" * bool(each.stale))
         for kind, each in rows
@@ -172,9 +154,9 @@ def _stale(rows: Sequence[Row], y: int, ttl: str) -> list[Shape]:
     shapes += _group(RIGHT, y + 20, "", bars, most, "pale")
     for number, (kind, each) in enumerate(rows):
         top = y + 20 + number * PITCH
-        shapes.append(_bar(kind, RIGHT + LABEL, top, _length(each.beyond_ttl, most)))
+        shapes.append(bar(RIGHT + LABEL, top, _length(each.beyond_ttl, most), f"bar-{kind}"))
     note = f"full colour, beyond: stale for more than {ttl}"
-    return [*shapes, _text(RIGHT, y + 20 + 3 * PITCH + 14, note, "faint")]
+    return [*shapes, text(RIGHT, y + 20 + 3 * PITCH + 14, note, "faint")]
 
 
 def _group(  # noqa: PLR0913, PLR0917 - what a few bars are made of
@@ -186,34 +168,20 @@ def _group(  # noqa: PLR0913, PLR0917 - what a few bars are made of
     shade: str = "",
 ) -> list[Shape]:
     """Draw a bar for each variant, with its number at its end, and their common name before."""
-    shapes = [_text(x, y + BAR - 3, name)] if name else []
+    shapes = [text(x, y + BAR - 3, name)] if name else []
     for number, (kind, value, said) in enumerate(bars):
         top = y + number * PITCH
         length = _length(value, most)
         shapes += [
-            _text(x + LABEL - 8, top + BAR - 3, NAMES[kind], "faint end"),
-            _bar(kind, x + LABEL, top, length, shade),
-            _text(x + LABEL + length + 6, top + BAR - 3, said),
+            text(x + LABEL - 8, top + BAR - 3, NAMES[kind], "faint end"),
+            bar(x + LABEL, top, length, f"bar-{kind} {shade}".strip()),
+            text(x + LABEL + length + 6, top + BAR - 3, said),
         ]
     return shapes
 
 
 def _length(value: float, most: float) -> float:
     return max(1.0, (PANEL - LABEL - VALUE) * value / most) if most and value else 0.0
-
-
-def _bar(kind: str, x: float, y: float, length: float, shade: str = "") -> Shape:
-    names = f"bar-{kind} {shade}".strip()
-    return f'<rect class="{names}" x="{x:g}" y="{y:g}" width="{length:.1f}" height="{BAR}" rx="2"/>'
-
-
-def _text(x: float, y: float, text: str, names: str = "") -> Shape:
-    kind = f' class="{names}"' if names else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
-
-
-def _rule(x: float, y: float, to_x: float, to_y: float, name: str) -> Shape:
-    return f'<line class="{name}" x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"/>'
 
 
 def _described(rows: Sequence[Row]) -> str:

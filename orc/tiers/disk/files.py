@@ -132,7 +132,8 @@ def open_file(folder: str, max_pages: int, log_bytes: int, wait: float) -> File:
         except FileExistsError:  # somebody else was first to lay the link, or has taken it away
             continue
         except faults() as error:
-            if made or not (isinstance(error, FileNotFoundError) or kind_of(error) == BROKEN):
+            gone = isinstance(error, FileNotFoundError)  # or a part of it
+            if not gone and (made or kind_of(error) != BROKEN):
                 raise
             abandon(folder, name)
             continue
@@ -273,14 +274,13 @@ def _connect(folder: str, name: str, max_pages: int, log_bytes: int, wait: float
             connection.execute(order).fetchall()
         # The log was opened by the reading above, thus before anybody gave the file up.
         file = File(connection, folder, name)
-        usable = file.inodes[0] == found.st_ino
+        if file.inodes[0] == found.st_ino:
+            return file
     except BaseException:
         connection.close()
         raise
-    if not usable:
-        connection.close()
-        raise FileExistsError(errno.EEXIST, "given up meanwhile", name)
-    return file
+    connection.close()
+    raise FileExistsError(errno.EEXIST, "given up meanwhile", name)
 
 
 def _check(connection: Connection, name: str, max_pages: int) -> None:

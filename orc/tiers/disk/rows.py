@@ -31,8 +31,8 @@ _SIZES = (16, 128, 512)
 
 READ_ONE = _COLUMNS.replace(", address", "") + "=?"
 _PLAIN = (
-    "SELECT id, payload, etag FROM rows WHERE address=?1"
-    " AND lease_until <= ?2 AND changed_at <= ?2 AND keep_until > ?2"
+    "SELECT id, payload, etag FROM rows WHERE address=?"
+    " AND lease_until <= ? AND changed_at <= ? AND keep_until > ?"
 )
 """A row of which there is nothing else to say: what SQL compares need not be made an object."""
 READ = {size: f"{_COLUMNS} IN ({','.join('?' * size)})" for size in _SIZES}
@@ -52,7 +52,7 @@ _DELETE = "DELETE FROM rows WHERE id=?"
 
 def plain(reader: Cursor, address: str, now: float) -> tuple[int, Row] | None:
     """Return a row, with its number, that has a payload and is not claimed; none if it is other."""
-    found = reader.execute(_PLAIN, (address, now)).fetchone()
+    found = reader.execute(_PLAIN, (address, now, now, now)).fetchone()
     if found is None:
         return None
     number, payload, etag = found

@@ -13,8 +13,9 @@ of its own; all serve the same traffic, so what is read often is marked in each.
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 
-from orc.tiers.disk.faults import Full
+from orc.tiers.disk.faults import Busy, Full
 from orc.tiers.disk.files import PAGE_BYTES
 
 TYPE_CHECKING = False
@@ -39,6 +40,9 @@ _MOST_LEAVING = 2048
 _BEFORE_ALL = -(1 << 63)
 MOST_MARKS = 32_768
 """Rows that are remembered as read: some 3 MB."""
+
+_never_free = allocate_lock()
+_never_free.acquire()
 
 
 class Space:
@@ -85,16 +89,26 @@ class Space:
             marks.clear()
 
     def log_has_room(self, file: File, added: int, most: int) -> None:
-        """Make a transaction fit in the log. Raises ``Full`` if a reader is in the way."""
+        """Make a transaction fit in the log.
+
+        Raises ``Full`` if a reader is in the way, and ``Busy`` if another process empties the log.
+        """
         try:
             size = os.stat(file.log).st_size
         except FileNotFoundError:
             return
-        if size + added > most:
-            # Waits for readers as long as any lock is waited for.
-            busy, _, _ = file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
+        if size + added <= most:
+            return
+        for _ in range(1 + file.patience):
+            # SQLite waits for readers as for any lock, but not for whoever is doing the same
+            # (sqlite.org/c3ref/wal_checkpoint_v2.html); then it gives no numbers.
+            busy, frames, _ = file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            if frames >= 0:
                 raise Full(f"somebody reads for so long that the log is at {size} bytes")
+            _never_free.acquire(timeout=0.001)
+        raise Busy("another process is emptying the log")
 
     def make_room(self, connection: Connection, added: int, now: float) -> bool:
         """Evict until so many bytes fit in the file; tell whether they do."""

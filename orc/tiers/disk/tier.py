@@ -3,7 +3,7 @@
 Consistency   all processes that have the same directory see the same rows, at once.
 Freeze        survives, and so it does a reset; a new execution environment begins with none.
 Cold start    ``sqlite3``'s import and opening the file: some milliseconds at first use.
-Cost          a hit is a look at the file's link and one SELECT; a write is one transaction.
+Cost          a hit is one SELECT; a write is one transaction.
 Limits        256 MiB of files unless told otherwise; one value a tenth of that.
 
 Whatever is wrong with the file or the disk is a miss and a count. A file that is broken, or is

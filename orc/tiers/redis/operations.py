@@ -83,7 +83,7 @@ def _answer(reply: ServerError | TierError, where: str) -> Row | TierError:
     if isinstance(reply, TierError):
         return reply
     if reply.code == "WRONGTYPE":
-        return Row()  # somebody else's: a row that is not there
+        return layout.FOREIGN
     return refusal(reply, where)
 
 
@@ -101,9 +101,7 @@ def claiming(claims: Sequence[Claim], budget: Budget, where: str, *, by_slot: bo
             answers.append(reply if isinstance(reply, TierError) else refusal(reply, where))
         else:
             held, stored = reply
-            row = layout.unpack(stored, wall, min(held / 1000, LONGEST_LEASE))
-            row.failed = row.failed and held > 0
-            answers.append(row)
+            answers.append(layout.unpack(stored, wall, min(held / 1000, LONGEST_LEASE)))
     return answers
 
 

@@ -19,7 +19,7 @@ from orc.tiers.redis.url import parse
         ("valkey://h:1/2", "single", [("h", 1, "data")], {"db": 2}),
         ("redis://:p%40w@h", "single", [("h", 6379, "data")], {"password": "p@w"}),
         ("redis://[::1]:7/0", "single", [("::1", 7, "data")], {"db": 0}),
-        ("unix:///run/s?db=3", "unix", [("/run/s", 0, "data")], {"db": 3}),  # noqa: S108
+        ("unix:///run/s?db=3", "unix", [("/run/s", 0, "data")], {"db": 3}),
         ("redis+cluster://a:1,b", "cluster", [("a", 1, "data"), ("b", 6379, "data")], {}),
         ("redis+sentinel://a,b:2/m?db=1", "sentinel",
          [("a", 26379, "sentinel"), ("b", 2, "sentinel")], {"db": 1}),
