@@ -59,13 +59,17 @@ class Setting:
             return self._checked(given[self.name], f"{self.name}={shown}")
         if self.variable in variables:
             text = variables[self.variable]
-            said = f"{self.variable}={'***' if self.secret else repr(masked(text))}"
-            try:
-                parsed = self.parse(text.strip())
-            except ValueError:
-                raise self._error(said) from None
-            return self._checked(parsed, said)
+            return self.read(text, self.variable)
         return self._checked(self.default, f"the default of {self.name}")
+
+    def read(self, text: str, name: str) -> object:
+        """Return the value of a text that stands where `name` says; checked."""
+        said = f"{name}={'***' if self.secret else repr(masked(text))}"
+        try:
+            parsed = self.parse(text.strip())
+        except ValueError:
+            raise self._error(said) from None
+        return self._checked(parsed, said)
 
     def _checked(self, value: object, said: str) -> object:
         try:
@@ -275,16 +279,17 @@ class Settings:
     ) -> None:
         """Read arguments, environment and defaults, in this order.
 
-        `nearer` are texts, by name, that stand in the place of variables.
+        `nearer` are texts of ``memory://``, by name, that stand in the place of variables.
 
         Raises ``ConfigError`` with the name, the value and what is allowed; warns of variables that
         begin with ``ORC_`` and are none.
         """
         variables = read()
         warn_of_unknown(variables, [setting.variable for setting in TABLE])
-        for name, text in (nearer or {}).items():
-            variables[_BY_NAME[name].variable] = text
         self._values = {setting.name: setting.value(given, variables) for setting in TABLE}
+        for name, text in (nearer or {}).items():
+            said = f"memory://?{name.removeprefix('memory_')}"
+            self._values[name] = _BY_NAME[name].read(text, said)
         if self._values["namespace"] is None:
             self._values["namespace"] = variables.get(FUNCTION_NAME, "")
         megabytes = variables.get(FUNCTION_MEGABYTES, "")

@@ -71,6 +71,8 @@ class TierUrl:
             if name not in known:
                 left.append(part)
                 continue
+            if name in taken:
+                raise ConfigError(f"{self.scheme}:// has the option {name!r} twice")
             try:
                 taken[name] = known[name](unquote(text))
             except ValueError:
@@ -81,8 +83,9 @@ class TierUrl:
         self.query = left
         if left and not rest:
             name = left[0].partition("=")[0]
+            shown = name[:60] if name.isidentifier() else "***"  # it may be of a password
             raise ConfigError(
-                f"{self.scheme}:// has no option {name[:60]!r}: there are {', '.join(known)}"
+                f"{self.scheme}:// has no option {shown!r}: there are {', '.join(known)}"
             )
         return taken
 
@@ -92,7 +95,21 @@ class TierUrl:
         return f"{self.scheme}://{self.place}" + ("?" + "&".join(self.query) if self.query else "")
 
 
+def _region(text: str) -> str:
+    if not text.replace("-", "").isalnum():
+        raise ValueError(text)
+    return text
+
+
+def _endpoint(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text
+
+
 _WANTED = {
+    "region": "give the name of a region, such as eu-west-1",
+    "endpoint": "give an address, such as http://localhost:8000",
     "budget": "give seconds (`0.05`) or milliseconds (`50ms`), more than 0",
     "max_bytes": "give a positive number of bytes, with a unit if you like (`64mb`)",
     "max_value_bytes": "give a positive number of bytes, with a unit if you like (`1mb`)",
@@ -107,13 +124,23 @@ def read(text: str) -> list[TierUrl]:
     hosts. Raises ``ConfigError`` that names the part, and shows no secret.
     """
     addresses: list[str] = []
+    after_comma = True
     for part in text.replace(",", " , ").split():
+        if part == ",":
+            after_comma = True
+            continue
         if "://" in part or not addresses:
-            if part != ",":
-                addresses.append(part)
+            addresses.append(part)
+        elif after_comma:
+            addresses[-1] += f",{part}"
         else:
-            addresses[-1] += part
-    urls = [TierUrl(each.rstrip(",")) for each in addresses]
+            begin = addresses[-1].partition("://")[0]
+            raise ConfigError(  # what follows may be half of a password
+                f"a space stands in the address that begins with {begin[:20]}://: write it as "
+                "%20, or name a tier behind it, such as redis://host"
+            )
+        after_comma = False
+    urls = [TierUrl(each) for each in addresses]
     if not urls:
         raise ConfigError("ORC_TIERS is empty: leave it out, or name a tier, such as redis://host")
     if any(url.scheme == "memory" for url in urls[1:]):
@@ -142,7 +169,7 @@ def tier_of(url: TierUrl) -> Tier:
     if url.scheme == "dynamodb":
         from orc.tiers.dynamodb.tier import DynamoDB
 
-        options = url.take({"region": str, "endpoint": str, **_REMOTE})
+        options = url.take({"region": _region, "endpoint": _endpoint, **_REMOTE})
         if not url.place:
             raise ConfigError("dynamodb:// names no table: dynamodb://table?region=eu-west-1")
         return DynamoDB(url.place, **options)

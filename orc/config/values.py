@@ -110,7 +110,7 @@ def compression(value: object) -> object:
 
 def key_texts(value: object) -> str | None:
     """Check keys of encryption as text, or none."""
-    if value is None or value == "":
+    if value is None:
         return None
     from orc.codecs.encryption import parse_keys
 

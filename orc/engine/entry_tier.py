@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from orc.model.entry import Entry
     from orc.model.ports import Accept, ClockLike, Codec, Fill, Tier
 
-    Steps = Generator[tuple[str, Any, dict[str, Any]], Any, Any]
-    """Calls of a tier: the method's name, what it is given, and its options."""
+    Steps = Generator[tuple[str, Any], Any, Any]
+    """Calls of a tier: the method's name, and what it is given."""
 
 MOST_CLAIMS = 3
 """Claims of a row that somebody else keeps filling with what this reader cannot take."""
@@ -40,6 +40,8 @@ class EntryTier:
         self._clock = clock
         self._lock = RLock()
         self._counts: dict[str, float] = {}
+        self._seconds = 0.0
+        self._loaded = False
 
     def __repr__(self) -> str:
         return repr(self.tier)
@@ -56,7 +58,21 @@ class EntryTier:
         consistent: bool,
     ) -> Sequence[Found]:
         """Read, and claim what is missing; see ``orc.model.ports.SharedTier``."""
-        return self._run(self._fetching(addresses, accept, lease, consistent=consistent))  # type: ignore[no-any-return]
+        if not self._loaded:
+            self._load()
+        began = self._clock.monotonic()
+        try:
+            rows = self.tier.get_many(
+                [each.text for each in addresses],
+                Budget(self._clock, self.tier.budget),
+                consistent=consistent,
+            )
+        finally:
+            self._took(began)
+        found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
+        if lacking and lease is not None:
+            self._run(self._claiming(addresses, found, lacking, accept, lease))
+        return found
 
     async def afetch_many(
         self,
@@ -68,15 +84,29 @@ class EntryTier:
         consistent: bool,
     ) -> Sequence[Found]:
         """Do as :meth:`fetch_many`, for coroutines."""
-        return await self._arun(self._fetching(addresses, accept, lease, consistent=consistent))  # type: ignore[no-any-return]
+        if not self._loaded:
+            self._load()
+        began = self._clock.monotonic()
+        try:
+            rows = await self.tier.aget_many(
+                [each.text for each in addresses],
+                Budget(self._clock, self.tier.budget),
+                consistent=consistent,
+            )
+        finally:
+            self._took(began)
+        found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
+        if lacking and lease is not None:
+            await self._arun(self._claiming(addresses, found, lacking, accept, lease))
+        return found
 
-    def store_many(self, fills: Sequence[Fill], /) -> None:
+    def store_many(self, fills: Sequence[Fill], /) -> bool:
         """Seal and write; see ``orc.model.ports.SharedTier``."""
-        self._run(self._storing(fills))
+        return bool(self._run(self._storing(fills)))
 
-    async def astore_many(self, fills: Sequence[Fill], /) -> None:
+    async def astore_many(self, fills: Sequence[Fill], /) -> bool:
         """Do as :meth:`store_many`, for coroutines."""
-        await self._arun(self._storing(fills))
+        return bool(await self._arun(self._storing(fills)))
 
     def remove_many(self, addresses: Sequence[Address], /) -> None:
         """Remove rows with their claims."""
@@ -87,65 +117,89 @@ class EntryTier:
         await self._arun(_removing(addresses))
 
     def _run(self, steps: Steps) -> Any:
+        if not self._loaded:
+            self._load()
         began = self._clock.monotonic()
         try:
-            name, asked, options = next(steps)
+            name, asked = next(steps)
             while True:
-                # Each its own: the first may have made the client, which takes longer than either.
                 budget = Budget(self._clock, self.tier.budget)
-                answer = getattr(self.tier, name)(asked, budget, **options)
-                name, asked, options = steps.send(answer)
+                name, asked = steps.send(getattr(self.tier, name)(asked, budget))
         except StopIteration as end:
             return end.value
         finally:
-            self._count("seconds", max(0.0, self._clock.monotonic() - began))
+            self._took(began)
 
     async def _arun(self, steps: Steps) -> Any:
+        if not self._loaded:
+            self._load()
         began = self._clock.monotonic()
         try:
-            name, asked, options = next(steps)
+            name, asked = next(steps)
             while True:
                 budget = Budget(self._clock, self.tier.budget)
-                answer = await getattr(self.tier, f"a{name}")(asked, budget, **options)
-                name, asked, options = steps.send(answer)
+                name, asked = steps.send(await getattr(self.tier, f"a{name}")(asked, budget))
         except StopIteration as end:
             return end.value
         finally:
-            self._count("seconds", max(0.0, self._clock.monotonic() - began))
+            self._took(began)
+
+    def _load(self) -> None:
+        """Import and make the client, which takes longer than a whole budget."""
+        self.tier.load()
+        self._loaded = True
+
+    def _took(self, began: float) -> None:
+        with self._lock:
+            self._seconds += max(0.0, self._clock.monotonic() - began)
 
     # -- reading ----------------------------------------------------------------------------------
 
-    def _fetching(
-        self, addresses: Sequence[Address], accept: Accept, lease: float | None, *, consistent: bool
-    ) -> Steps:
-        rows = yield "get_many", [each.text for each in addresses], {"consistent": consistent}
+    def _judge(
+        self,
+        addresses: Sequence[Address],
+        rows: Sequence[Row | TierError],
+        accept: Accept,
+        *,
+        claims: bool,
+    ) -> tuple[list[Found], list[tuple[int, bytes | None]]]:
+        """Open what was read; return it, and the places and etags of what is to be claimed."""
         found: list[Found] = []
         lacking: list[tuple[int, bytes | None]] = []
-        for index, (address, row) in enumerate(zip(addresses, rows, strict=True)):
+        for address, row in zip(addresses, rows, strict=True):
             answer = self._found(address, row)
             found.append(answer)
-            if lease is None or answer.error is not None:
-                continue
-            if answer.entry is None or not accept(address, answer.entry):
-                lacking.append((index, row.etag))
+            if claims and answer.error is None:
+                entry = answer.entry
+                if entry is None or not accept(address, entry):
+                    lacking.append((len(found) - 1, row.etag))  # type: ignore[union-attr]
+        return found, lacking
+
+    def _claiming(
+        self,
+        addresses: Sequence[Address],
+        found: list[Found],
+        lacking: list[tuple[int, bytes | None]],
+        accept: Accept,
+        lease: float,
+    ) -> Steps:
+        """Claim rows, and note in `found` what came of it."""
         for _ in range(MOST_CLAIMS):
-            if not lacking or lease is None:
-                break
-            claims = [Claim(addresses[index].text, token(), lease, seen) for index, seen in lacking]
-            rows = yield "claim_many", claims, {}
+            claims = [Claim(addresses[at].text, token(), lease, seen) for at, seen in lacking]
+            rows = yield "claim_many", claims
             asked, lacking = lacking, []
-            for (index, _), claim, row in zip(asked, claims, rows, strict=True):
-                address = addresses[index]
-                answer = found[index] = self._found(address, row)
+            for (at, _), claim, row in zip(asked, claims, rows, strict=True):
+                answer = found[at] = self._found(addresses[at], row)
                 if answer.error is not None:
                     continue
                 if row.etag == claim.token:
                     answer.token = claim.token
                 elif row.held > 0:
                     answer.held = row.held
-                elif answer.entry is None or not accept(address, answer.entry):
-                    lacking.append((index, row.etag))
-        return found
+                elif answer.entry is None or not accept(addresses[at], answer.entry):
+                    lacking.append((at, row.etag))
+            if not lacking:
+                return
 
     def _found(self, address: Address, row: Row | TierError) -> Found:
         if not isinstance(row, Row):
@@ -179,16 +233,19 @@ class EntryTier:
             else:
                 gone.append(address.text)  # whatever is there is older than this write
         if gone:
-            yield "delete_many", gone, {}
+            yield "delete_many", gone
+        accepted = True
         if writes:
-            answers = yield "set_many", writes, {}
+            answers = yield "set_many", writes
             for answer in answers:
                 if isinstance(answer, TierError):
                     raise answer
                 if not answer:
                     self._count("overtaken")
+                    accepted = False
         if refused is not None:
             raise refused
+        return accepted
 
     def _keep(self, entry: Entry) -> float:
         """Seconds for which an entry is of any use, fresh or stale."""
@@ -199,7 +256,7 @@ class EntryTier:
 
     def counts(self) -> Mapping[str, float]:
         """Return what was counted here and by the tier, by name; numbers of this process."""
-        return {**self.tier.counts(), **self._counts}
+        return {**self.tier.counts(), **self._counts, "seconds": self._seconds}
 
     def _count(self, name: str, amount: float = 1) -> None:
         with self._lock:
@@ -208,12 +265,15 @@ class EntryTier:
     def prewarm(self) -> None:
         """Import and connect what the first call would."""
         self._codec.prewarm()
+        self._load()
         self.tier.prewarm()
 
     def forked(self) -> None:
         """Go on in the child of a fork: with connections of its own, counting from zero."""
         self._lock = RLock()
         self._counts = {}
+        self._seconds = 0.0
+        self._loaded = False
         self.tier.forked()
 
     def restored(self) -> None:
@@ -223,4 +283,4 @@ class EntryTier:
 
 
 def _removing(addresses: Sequence[Address]) -> Steps:
-    yield "delete_many", [address.text for address in addresses], {}
+    yield "delete_many", [address.text for address in addresses]

@@ -103,8 +103,8 @@ class Keyspace:
         self.core = core
         self.tiers = core.tiers if shared else ()
         """The tiers outside the process, the nearest first; none for what they cannot name."""
-        self.load_time = 0.0
-        """Seconds that the last load took."""
+        self.load_time: float | None = None
+        """Seconds that the last load took; ``None`` before the first."""
         self._address: Callable[[Sequence[object]], Address] | None = None
         self.namespace = core.namespace if namespace is None else namespace
         self.version = core.version if version is None else version

@@ -224,15 +224,26 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     ttl = keyspace.terms.ttl_of(value) if ask.ttl is None else ask.ttl
     stored = kept is not None and ttl > 0
     life = keyspace.life_of(ttl)
+    checked_at = None
     if passed is not None:
+        checked_at = core.clock.wall()
         entry = None
         if stored and ttl < FOREVER:
             entry = keyspace.entry(
                 value, versions, began=began[0], life=life, ttl=ttl, load_time=load_time
             )
-        yield from _change(keyspace, flight, _outcome(passed, entry, anew=ask.anew))
+        # What was overtaken by a write elsewhere is this caller's, and nobody else's.
+        stored &= yield from _change(keyspace, flight, _outcome(passed, entry, anew=ask.anew))
     if kept is not None and stored:
-        keyspace.store(ask.key, kept, versions, began=began, life=life, flight=flight)
+        keyspace.store(
+            ask.key,
+            kept,
+            versions,
+            began=began,
+            life=life,
+            flight=flight,
+            checked_at=checked_at,
+        )
     elif not flight.void:
         keyspace.space.remove(ask.key)
     core.flights.land(flight, kept)
@@ -250,14 +261,19 @@ def _outcome(passed: Passed, entry: Entry | None, *, anew: bool) -> Sequence[Sto
 
 
 def _change(keyspace: Keyspace, flight: Flight, changes: Sequence[Store | Remove]) -> Plan:
-    """Change shared tiers for a flight, for as long as nobody writes the key."""
+    """Change shared tiers for a flight, for as long as nobody writes the key.
+
+    Return whether every fill was taken by the tier that it was for, or never reached it.
+    """
+    taken = True
     for change in changes:
         if flight.void:
-            return
+            return True  # nothing is stored then
         try:
-            yield change
+            taken &= (yield change) is not False
         except Exception as error:  # noqa: BLE001 - it will be loaded again, that is all
             keyspace.broken(change.tier, error)
+    return taken
 
 
 def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:

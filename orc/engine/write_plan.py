@@ -58,6 +58,7 @@ def write_many(
         else:
             staying.append(address)
     _void(keyspace, values)
+    checked_at = core.clock.wall()
     for tier in reversed(keyspace.tiers):
         try:
             if travelling:
@@ -71,7 +72,7 @@ def write_many(
     for key in unstorable:
         keyspace.space.remove(key)
     for key, kept, life in storable:
-        keyspace.store(key, kept, versions, began=began, life=life)
+        keyspace.store(key, kept, versions, began=began, life=life, checked_at=checked_at)
     if failure is not None and keyspace.terms.strict:
         raise failure
 

@@ -75,14 +75,15 @@ LEAST_PATIENCE, MOST_PATIENCE = 0.01, 0.1
 """Seconds between two looks at a row that somebody else is loading: the first, and the longest."""
 
 
-def lease_seconds(load_time: float, remaining: float | None) -> float:
+def lease_seconds(load_time: float | None, remaining: float | None) -> float:
     """Seconds for which who loads a key keeps others from it: four times the last load.
 
     At least 1 s, and at most 10 s or what remains of its request: who is killed in the middle keeps
-    the others waiting no longer than that.
+    the others waiting no longer than that. Where nobody knows yet how long a load takes, it is the
+    most: else all the containers that start at once would load, if it takes longer than the least.
     """
     longest = LONGEST_LEASE if remaining is None else min(LONGEST_LEASE, max(0.0, remaining))
-    return min(max(4 * load_time, SHORTEST_LEASE), longest)
+    return longest if load_time is None else min(max(4 * load_time, SHORTEST_LEASE), longest)
 
 
 def lateness(wall: float, monotonic: float, wall_end: float, monotonic_end: float) -> float:

@@ -64,8 +64,15 @@ if TYPE_CHECKING:
         def counts(self) -> Mapping[str, float]:
             """Return what it counted for itself, by name: units of capacity, rows it evicted..."""
 
+        def load(self) -> None:
+            """Import and make the client, without connecting; cheap when that is done.
+
+            Called before the first call of a process, since it takes longer than a whole budget.
+            Raises ``ConfigError`` for a missing extra.
+            """
+
         def prewarm(self) -> None:
-            """Import and make the client, and connect where that can be done; for the init phase.
+            """Connect, and do what else the first call would; for the init phase.
 
             Raises ``ConfigError`` for a missing extra, and ``TierError`` where it cannot connect.
             """
@@ -163,8 +170,8 @@ if TYPE_CHECKING:
             With a `lease` in seconds, rows without an entry that is accepted are claimed.
             """
 
-        def store_many(self, fills: Sequence[Fill], /) -> None:
-            """Store; a fill whose token is no longer live is dropped."""
+        def store_many(self, fills: Sequence[Fill], /) -> object:
+            """Store; a fill whose token is no longer live is dropped, and ``False`` returned."""
 
         def remove_many(self, addresses: Sequence[Address], /) -> None:
             """Drop the entries, and the tokens of those who are loading them."""
@@ -180,7 +187,7 @@ if TYPE_CHECKING:
         ) -> Sequence[Found]:
             """Do as :meth:`fetch_many`, for coroutines."""
 
-        async def astore_many(self, fills: Sequence[Fill], /) -> None:
+        async def astore_many(self, fills: Sequence[Fill], /) -> object:
             """Do as :meth:`store_many`, for coroutines."""
 
         async def aremove_many(self, addresses: Sequence[Address], /) -> None:

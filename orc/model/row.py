@@ -4,8 +4,8 @@ A row has an *etag*, 12 bytes drawn anew by whoever changes it, beside its paylo
 so that one operation can compare the one and change the other. A miss *claims* the row: its etag
 becomes the claimer's token, and for the length of a lease nobody else may claim it. A *fill* is a
 write that is accepted only while the row still has that token. Whoever sets or deletes the row in
-between takes the token away; so no slow loader can store a value from before a delete. (Leases of memcache
-at Facebook, NSDI 2013.)
+between takes the token away; so no slow loader can store a value from before a delete. (Leases of
+memcache at Facebook, NSDI 2013.)
 """
 
 from __future__ import annotations

@@ -169,7 +169,10 @@ class FaultProxy:
         if self._ending:
             return
         self._ending = True
-        self._waker.send(b"\0")
+        try:
+            self._waker.send(b"\0")
+        except OSError:
+            pass  # the thread has seen it already
         self._thread.join()
 
     # -- the thread -------------------------------------------------------------------------------

@@ -189,6 +189,9 @@ class ReferenceTier:
         """Return how many rows are kept."""
         return {"rows": len(self.store.rows)}
 
+    def load(self) -> None:
+        """Do nothing: there is no client."""
+
     def prewarm(self) -> None:
         """Raise ``TierUnavailableError`` if the store cannot be reached."""
         if self.store.broken:

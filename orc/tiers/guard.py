@@ -36,6 +36,8 @@ LEAST: Final = 0.25
 A budget is several times what a healthy call takes, so a quarter of it is enough for one. With less
 most calls would end in a timeout: time lost, and a tier left alone that was in good health.
 """
+AIM: Final = 0.96
+"""The part of a budget that a tier is given: to notice that it is over takes time, too."""
 THROTTLED_REST: Final = 1.0
 """Seconds without reads, or without writes, after the tier would not take any of them.
 
@@ -219,6 +221,13 @@ class Guard:
 
     # -- the life of the process ------------------------------------------------------------------
 
+    def load(self) -> None:
+        """Import and make the client. Raises no ``TierError``: the next call says it, counted."""
+        try:
+            self.tier.load()
+        except TierError:
+            pass
+
     def prewarm(self) -> None:
         """Import and connect what the first call would; see ``orc.model.ports.Tier``."""
         self.tier.prewarm()
@@ -271,7 +280,7 @@ class Guard:
     def _allowed(self, budget: Budget) -> Budget:
         """Return the budget of a call: the least of the caller's, the tier's and what is left."""
         asked = budget.left()
-        seconds = min(asked, self.budget)
+        seconds = min(asked, self.budget * AIM)
         remaining = self._remaining()
         if remaining is not None:
             seconds = min(seconds, remaining - self._reserve)
@@ -382,19 +391,9 @@ class _Call:
                 self._own.abandoned(of_own)
 
 
+_COUNTED = """calls seconds skipped resting opened
+timeout_errors unavailable_errors throttled_errors refused_errors other_errors"""
+
+
 def _nothing() -> dict[str, float]:
-    return dict.fromkeys(
-        (
-            "calls",
-            "seconds",
-            "skipped",
-            "resting",
-            "opened",
-            "timeout_errors",
-            "unavailable_errors",
-            "throttled_errors",
-            "refused_errors",
-            "other_errors",
-        ),
-        0,
-    )
+    return dict.fromkeys(_COUNTED.split(), 0)

@@ -42,7 +42,6 @@ ALLOWED = [
     ("ORC_COMPRESSION", "none", "compression", "none"),
     ("ORC_COMPRESS_FROM", "4kb", "compress_from", 4096),
     ("ORC_ENCRYPT_KEYS", "a:" + 22 * "A" + "==", "encrypt_keys", "a:" + 22 * "A" + "=="),
-    ("ORC_ENCRYPT_KEYS", "", "encrypt_keys", None),
     ("ORC_READABLE_KEYS", "yes", "readable_keys", True),
     ("ORC_RESERVE", "0.5", "reserve", 0.5),
     ("ORC_BREAKER_OPEN", "10", "breaker_open", 10.0),
@@ -263,3 +262,14 @@ def test_the_page_has_a_row_for_each_setting(setting: object) -> None:
     """Variable, argument and help of each are on the page."""
     assert f"| `{setting.variable}` |" in page()
     assert setting.help in page()
+
+
+@pytest.mark.parametrize("text", ["", ",", "a:", "a:not base64", "a:" + 8 * "B", 22 * "C"])
+def test_keys_of_encryption_that_are_none_are_refused_and_not_shown(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is no key either: a secret that could not be looked up must not mean plain text."""
+    monkeypatch.setenv("ORC_ENCRYPT_KEYS", text)
+    with pytest.raises(ConfigError) as caught:
+        orc.Cache()
+    assert str(caught.value).startswith("ORC_ENCRYPT_KEYS=*** is not allowed: give `id:key")

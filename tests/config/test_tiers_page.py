@@ -30,6 +30,7 @@ SAMPLES = {
 VALUES = {
     "budget": "20ms",
     "db": "0",
+    "endpoint": "http://localhost:8000",
     "max_bytes": "8mb",
     "max_items": "7",
     "max_value_bytes": "64kb",

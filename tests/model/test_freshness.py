@@ -15,6 +15,7 @@ from orc.model.freshness import (
     FOREVER,
     LONGEST_STALE,
     lateness,
+    lease_seconds,
     lifetime,
     reader_lateness,
     seconds,
@@ -198,3 +199,20 @@ def test_a_shorter_ttl_of_the_reader_counts_from_the_load() -> None:
     """Stored for 300 s, 100 s ago: for a reader with a ttl of 60 s it is 40 s late."""
     assert reader_lateness(100.0 - 300.0, 300.0, 60.0) == 40.0
     assert reader_lateness(100.0 - 300.0, 300.0, 500.0) == -200.0
+
+
+@pytest.mark.parametrize(
+    ("load_time", "remaining", "lease"),
+    [
+        (None, None, 10.0),
+        (None, 3.0, 3.0),
+        (0.0, None, 1.0),
+        (0.5, None, 2.0),
+        (60.0, None, 10.0),
+        (0.5, 0.25, 0.25),
+        (0.5, -1.0, 0.0),
+    ],
+)
+def test_a_lease_is_four_loads_within_bounds(load_time, remaining, lease):
+    """At least 1 s, at most 10 s or what is left; the most where no load was seen."""
+    assert lease_seconds(load_time, remaining) == lease

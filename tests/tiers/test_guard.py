@@ -138,10 +138,10 @@ def test_the_error_says_for_how_long_and_why(rig) -> None:
 
 @pytest.mark.parametrize(
     ("remaining", "asked", "given"),
-    [(None, 10, 0.05), (None, 0.03, 0.03), (0.12, 10, 0.02), (9, 10, 0.05), (0.12, 0.015, 0.015)],
+    [(None, 10, 0.048), (None, 0.03, 0.03), (0.12, 10, 0.02), (9, 10, 0.048), (0.12, 0.015, 0.015)],
 )
 def test_the_least_of_what_there_is_is_given(rig, remaining, asked, given) -> None:
-    """The tier's budget, the caller's, or what is left of the invocation less the reserve."""
+    """The tier's budget less what noticing takes, the caller's, or what the invocation has left."""
     rig.remaining = remaining
     rig.call(seconds=asked)
     assert rig.tier.given == [pytest.approx(given)]

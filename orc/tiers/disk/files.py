@@ -28,6 +28,7 @@ from orc.tiers.disk.faults import BROKEN, Broken, faults, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from sqlite3 import Connection
 
 FORMAT = 1
@@ -111,10 +112,13 @@ def private_folder(directory: str) -> str:
     return folder
 
 
-def open_file(folder: str, max_pages: int, log_bytes: int, wait: float) -> File:
+def open_file(
+    folder: str, max_pages: int, log_bytes: int, wait: float, gave_up: Callable[[], object]
+) -> File:
     """Open the file that the link leads to, or make one; wait for a lock for so many seconds.
 
-    Raises ``OSError`` or ``sqlite3.Error`` where neither is possible.
+    Calls `gave_up` for each that was there and could not be used. Raises ``OSError`` or
+    ``sqlite3.Error`` where neither is possible.
     """
     boot = _boot()
     for _ in range(ATTEMPTS):
@@ -136,6 +140,7 @@ def open_file(folder: str, max_pages: int, log_bytes: int, wait: float) -> File:
             if not gone and (made or kind_of(error) != BROKEN):
                 raise
             abandon(folder, name)
+            gave_up()
             continue
         _sweep(folder, name)
         return file

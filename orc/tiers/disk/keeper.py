@@ -242,7 +242,9 @@ class Keeper:
             try:
                 folder = private_folder(self.where())
                 wait = self._patience / 1000
-                file = open_file(folder, self.space.max_pages, self.space.log_bytes, wait)
+                file = open_file(
+                    folder, self.space.max_pages, self.space.log_bytes, wait, self._rebuild
+                )
             except ImportError as error:
                 raise OSError("this Python has no sqlite3") from error
             file.forks = _forks[0]
@@ -270,6 +272,9 @@ class Keeper:
         else:
             abandon(file.folder, file.name)
             self._drop()
+        self.rebuilt += 1
+
+    def _rebuild(self) -> None:
         self.rebuilt += 1
 
     def _attempt(self, work: Callable[[float], T], now: float) -> T:

@@ -120,16 +120,19 @@ class Disk:
             **{f"errors_{kind}": count for kind, count in self._keeper.errors.items()},
         }
 
-    def prewarm(self) -> None:
-        """Import SQLite and open the file, made if need be; for the init phase.
-
-        Raises ``ConfigError`` if this Python has no ``sqlite3``, and ``TierError`` where the file
-        cannot be opened.
-        """
+    def load(self) -> None:
+        """Import SQLite. Raises ``ConfigError`` if this Python has no ``sqlite3``."""
         try:
             import sqlite3  # noqa: F401 - to have it
         except ImportError as error:
             raise ConfigError("Disk needs the module sqlite3, which this Python lacks") from error
+
+    def prewarm(self) -> None:
+        """Open the file, made if need be; for the init phase.
+
+        Raises ``ConfigError`` as :meth:`load` does, and ``TierError`` where it cannot be opened.
+        """
+        self.load()
         self._keeper.prewarm()
 
     def close(self) -> None:

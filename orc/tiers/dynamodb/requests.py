@@ -249,3 +249,11 @@ def _seconds(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return found if abs(found) < _NO_INSTANT else None
+
+
+def is_table(name: str) -> bool:
+    """Tell whether this may be a table's name, or its ARN ("Naming rules", DynamoDB Guide)."""
+    plain = name.replace("-", "").replace("_", "").replace(".", "")
+    if name.startswith("arn:"):
+        return ":table/" in name and not any(each.isspace() for each in name)
+    return 3 <= len(name) <= 255 and plain.isascii() and plain.isalnum()  # noqa: PLR2004 - as there

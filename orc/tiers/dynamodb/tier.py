@@ -75,7 +75,7 @@ class DynamoDB:
                 f"DynamoDB() takes a table's name, a boto3 Table or a boto3 client, "
                 f"not {type(source).__name__}"
             )
-        if not table or len(table) > 1024 or any(each.isspace() for each in table):  # noqa: PLR2004
+        if not table or not word.is_table(table):
             raise ConfigError(f"DynamoDB(): {table!r} is not the name of a table")
         if not isinstance(budget, int | float) or not 0 < budget < float("inf"):
             raise ConfigError(f"DynamoDB(budget={budget!r}): seconds, more than 0")
@@ -87,8 +87,7 @@ class DynamoDB:
         self.name = name
         self.max_value_bytes = max_value_bytes
         self.budget = float(budget)
-        self.needs = "boto3" if client is None else ""
-        """The module of its client; empty where one was handed in."""
+        self.needs = "boto3" if client is None else ""  # the module of a client that it makes
         self._transport = Transport(table, client, region, endpoint, self.budget)
         self._start()
 
@@ -105,11 +104,12 @@ class DynamoDB:
         """Return ``requests``, ``throttled``, ``read_units``, ``write_units`` of this process."""
         return dict(self._transport.counts)
 
-    def prewarm(self) -> None:
-        """Import boto3, make the client, and open a connection by reading a row that is not there.
+    def load(self) -> None:
+        """Import boto3 and make the client. Raises ``ConfigError`` for a missing boto3."""
+        self._transport.load()
 
-        Needs no right but GetItem. Raises ``ConfigError`` for a missing boto3, and ``TierError``.
-        """
+    def prewarm(self) -> None:
+        """Open a connection by reading a row that is not there: no right is needed but GetItem."""
         self._transport.open(Budget(_Still(), self.budget))
 
     def close(self) -> None:

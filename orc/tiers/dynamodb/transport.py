@@ -119,6 +119,11 @@ class Transport:
         self._connect()
         return Time(budget, before - budget.left())
 
+    def load(self) -> None:
+        """Make the client if need be."""
+        if self._client is None:
+            self._connect()
+
     def open(self, budget: Budget) -> None:
         """Make the client, and open a connection by reading a row that is not there."""
         asked = get(self.table, f"{LAYOUT}:prewarm", consistent=False)

@@ -38,19 +38,18 @@ _CODES = {  # redis-py takes these words off the text, and makes classes of them
     "TryAgainError": "TRYAGAIN",
 }
 
+_OF_ONE_REQUEST = frozenset(["ASK", "MOVED", "OOM", "TRYAGAIN"])
+"""What says nothing of other requests: a server without room still reads and deletes."""
+
 _UNAVAILABLE = frozenset(
     [
-        "ASK",
         "BUSY",
         "CLUSTERDOWN",
         "LOADING",
         "MASTERDOWN",
         "MISCONF",
-        "MOVED",
         "NOREPLICAS",
-        "OOM",
         "READONLY",
-        "TRYAGAIN",
         "UNBLOCKED",
         "IOERR",
     ]
@@ -70,6 +69,8 @@ def server_error(error: Exception) -> ServerError:
 def refusal(error: ServerError, where: str) -> TierError:
     """Return the error of a tier for one of a server."""
     said = f"{where} answered {error.code} {error.text[:200]}".rstrip()
+    if error.code in _OF_ONE_REQUEST:
+        return TierError(said)
     if error.code in _UNAVAILABLE:
         return TierUnavailableError(said)
     return TierRefusedError(said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from orc.errors import ConfigError, TierError
+from orc.errors import ConfigError, TierError, TierUnavailableError
 from orc.model.row import Budget
 from orc.tiers.redis import operations
 from orc.tiers.redis.clients import (
@@ -149,6 +149,14 @@ class Redis:
         """
         return {"foreign": self._foreign}
 
+    def load(self) -> None:
+        """Import the client, and make what needs no connection.
+
+        Raises ``ConfigError`` without redis-py.
+        """
+        if self._client is None:
+            self._for_threads()
+
     def prewarm(self) -> None:
         """Import the client, connect, and leave the scripts in the servers.
 
@@ -250,7 +258,9 @@ class Redis:
             while True:
                 sends = steps.send(transport.exchange(sends, budget))
         except StopIteration as end:
-            return end.value
+            return self._answers(end.value)
+        except TierUnavailableError as error:
+            raise self._of_one_node(error) from None
 
     async def _arun(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Any:
         transport = self._coroutines or self._for_coroutines()
@@ -260,7 +270,25 @@ class Redis:
             while True:
                 sends = steps.send(await transport.exchange(sends, budget))
         except StopIteration as end:
-            return end.value
+            return self._answers(end.value)
+        except TierUnavailableError as error:
+            raise self._of_one_node(error) from None
+
+    def _answers(self, found: Any) -> Any:
+        """Return what was answered; what a node of a cluster did not, as said below."""
+        if not self._route.by_slot or type(found) is not list:
+            return found
+        return [
+            self._of_one_node(each) if isinstance(each, TierUnavailableError) else each
+            for each in found
+        ]
+
+    def _of_one_node(self, error: TierUnavailableError) -> TierError:
+        """Return what says nothing of other nodes, so that they are not left alone with this one.
+
+        To be refused a connection costs no time, and a timeout is told as one.
+        """
+        return TierError(str(error)) if self._route.by_slot else error
 
     def _steps(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Steps:
         route = self._route

@@ -207,8 +207,9 @@ def _read_query(query: str, target: Target) -> None:
                 hint = ", and the ssl_ options with rediss:// only"
             elif "timeout" in name or "retry" in name:
                 hint = "; times come from the tier's budget"
+            shown_name = name if name.isidentifier() else "***"  # it may be of a password
             raise ConfigError(
-                f"the address has the option {name!r}, which a Redis tier does not know: "
+                f"the address has the option {shown_name!r}, which a Redis tier does not know: "
                 f"there are {', '.join(sorted(known))}{hint}"
             )
         try:
