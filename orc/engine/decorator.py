@@ -275,8 +275,12 @@ class CachedFunction:
         return self._keyspace.open(view) if view.trusted else MISSING
 
     def cache_clear(self) -> None:
-        """Drop all results of this function, and begin ``cache_info()`` anew."""
+        """Drop all results of this function, and begin ``cache_info()`` anew.
+
+        Those in shared tiers are not answered any more either, by this process.
+        """
         space = self._keyspace.space
+        self._keyspace.cleared_at = self._keyspace.core.clock.wall()
         self._keyspace.core.flights.void_all(lambda key: key[0] is space)
         space.clear()
         self._counted = self._count()

@@ -224,6 +224,21 @@ def test_after_clear_no_older_row_is_answered(called, clock):
     assert cache.get("key") == "new"
 
 
+def test_after_cache_clear_a_function_is_called_again(container, clock):
+    """Though a shared tier still has its result; another function's stays."""
+    cache = container()
+    calls = []
+    one = cache.cached(lambda: calls.append("one"), namespace="one")
+    other = cache.cached(lambda: calls.append("other"), namespace="other")
+    one()
+    other()
+    clock.advance(1)
+    one.cache_clear()
+    one()
+    other()
+    assert calls == ["one", "other", "one"]
+
+
 def test_functions_whose_name_is_not_theirs_alone_stay_in_memory(container, store):
     """Two functions made in functions share a name: they must not share a row."""
     cache = container()
