@@ -61,14 +61,15 @@ def zstandard() -> tuple[Callable[[bytes], bytes], Callable[[bytes, int], bytes]
 
 
 def _zstd() -> Any:
-    try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
+    """Return the module of Zstandard: the standard library's from 3.14 on, or its backport."""
+    from importlib import import_module
+
+    for name in ("compression.zstd", "backports.zstd"):
         try:
-            from backports import zstd
+            return import_module(name)
         except ImportError:
-            return None
-    return zstd
+            continue
+    return None
 
 
 def _whole(decompressor: Any, data: bytes, cap: int) -> bytes:
