@@ -239,20 +239,6 @@ class Core:
 
     def snapshot(self, tags: Sequence[str], partition: str | None) -> Snapshot:
         """Return these tags with the versions that they have now."""
-        return self._versions(tags, partition)
-
-    def bind(self, marks: Marks, partition: str | None) -> Snapshot:
-        """Return what an entry of a shared tier carries as a snapshot of this process's tags.
-
-        A tag that is not known here gets a version that no entry has: nobody can tell whether it
-        was invalidated meanwhile.
-        """
-        if not marks:
-            return ()
-        here = self._versions([name for name, _ in marks], partition)
-        return tuple((tag, version) for (tag, _), (_, version) in zip(here, marks, strict=True))
-
-    def _versions(self, tags: Sequence[str], partition: str | None) -> Snapshot:
         if not tags:
             return ()
         with self._lock:
@@ -268,6 +254,17 @@ class Core:
                 self._tags[partition, name] = tag
                 snapshot.append((tag, tag.version))
         return tuple(snapshot)
+
+    def bind(self, marks: Marks, partition: str | None) -> Snapshot:
+        """Return what an entry of a shared tier carries as a snapshot of this process's tags.
+
+        A tag that is not known here gets a version that no entry has: nobody can tell whether it
+        was invalidated meanwhile.
+        """
+        if not marks:
+            return ()
+        here = self.snapshot([name for name, _ in marks], partition)
+        return tuple((tag, version) for (tag, _), (_, version) in zip(here, marks, strict=True))
 
     def invalidate(self, tags: Sequence[str], partition: str | None) -> None:
         """Give tags new versions: whatever carries an old one is invalid from now on."""
