@@ -7,8 +7,7 @@ from orc.model.entry import MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Mapping, Sequence
 
     from orc.engine.keyspace import Keyspace
     from orc.engine.operations import Plan
@@ -93,11 +92,3 @@ def acceptance(
 ) -> Accept:
     """Return what tells whether an entry of a tier will do, beside the copies in memory."""
     return lambda address, entry: keyspace.accepts(tier, entry, ttl, copies[address])
-
-
-def thawed(kept: Any) -> object:
-    """Return what a reader gets of what is kept of a value."""
-    value: object
-    thaw: Callable[[object], object] | None
-    value, thaw = kept
-    return value if thaw is None else thaw(value)

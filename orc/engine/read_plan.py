@@ -7,7 +7,8 @@ and coroutines share every decision. A trusted hit in memory is answered before 
 from __future__ import annotations
 
 from orc.engine.operations import Fetch, Join, Load, Pause, Remove, Store, Wait
-from orc.engine.read_many import acceptance, thawed
+from orc.engine.read_many import acceptance
+from orc.engine.views import thawed
 from orc.model.entry import MISSING
 from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE
 from orc.model.key import is_local

@@ -8,6 +8,7 @@ from orc.model.tags import Invalidated, valid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from orc.model.tags import Snapshot
     from orc.tiers.copies import Copy
@@ -45,3 +46,11 @@ class TaggedThaw:
         if not valid(self.versions):
             raise Invalidated
         return value if self.thaw is None else self.thaw(value)
+
+
+def thawed(kept: Any) -> object:
+    """Return what a reader gets of what is kept of a value."""
+    value: object
+    thaw: Callable[[object], object] | None
+    value, thaw = kept
+    return value if thaw is None else thaw(value)
