@@ -100,3 +100,8 @@ def test_it_ends_with_a_parent_that_is_killed():
 def test_a_free_port_is_free():
     """Nobody accepts connections on it."""
     assert not accepts(free_port())
+
+
+def test_a_node_of_a_cluster_has_room_for_its_second_port():
+    """It listens 10,000 ports higher too, and the machine's own ports end not far below."""
+    assert max(free_port() for _ in range(300)) + 10_000 < 65_536

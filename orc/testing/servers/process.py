@@ -23,13 +23,18 @@ PAUSE = 0.002
 """Seconds between two looks at a server that is starting."""
 TAIL = 2_000
 """Characters of what a server printed that an error shows."""
+HIGHEST = 55_535
+"""A node of a Redis cluster listens 10,000 ports above its own too."""
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as bound:
-        bound.bind((HOST, 0))
-        return int(bound.getsockname()[1])
+    """Return a port of 127.0.0.1, ``HIGHEST`` at most, that nobody listened on a moment ago."""
+    while True:
+        with socket.socket() as bound:
+            bound.bind((HOST, 0))
+            port = int(bound.getsockname()[1])
+        if port <= HIGHEST:
+            return port
 
 
 def accepts(port: int) -> bool:
