@@ -107,6 +107,7 @@ def assemble(
         namespace=namespace,
         version=str(settings["version"]),
         disabled=bool(settings["disabled"]),
+        wait=float(str(settings["wait"])),
     )
     return core, terms_of(settings, stale_on)
 

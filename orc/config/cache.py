@@ -68,6 +68,7 @@ class Cache(ExplicitKeys):
         encrypt_keys: str | Missing | None = MISSING,
         readable_keys: bool | Missing = MISSING,
         reserve: Seconds | Missing = MISSING,
+        wait: Seconds | Missing = MISSING,
         breaker_open: Seconds | Missing = MISSING,
         clock: ClockLike | None = None,
     ) -> None:
@@ -88,6 +89,7 @@ class Cache(ExplicitKeys):
             "encrypt_keys": encrypt_keys,
             "readable_keys": readable_keys,
             "reserve": reserve,
+            "wait": wait,
             "breaker_open": breaker_open,
         }
         core, terms = assemble(

@@ -228,6 +228,15 @@ TABLE = (
         "What is kept of the time that a request has left: no remote tier is asked then.",
     ),
     Setting(
+        "wait",
+        10.0,
+        float,
+        values.duration,
+        SECONDS,
+        "How long a read outside of all requests waits for a load that another thread, coroutine "
+        "or container has begun; then it loads for itself. In a request: half of what is left.",
+    ),
+    Setting(
         "breaker_open",
         5.0,
         float,

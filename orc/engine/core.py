@@ -7,11 +7,13 @@ from _weakref import ref
 from collections import deque
 
 from orc.engine.gate import Gate
+from orc.engine.patience import LONGEST_WAIT, Patience
 from orc.errors import TierError
 from orc.lifecycle.chance import token, uniform
 from orc.lifecycle.life import life
 from orc.lifecycle.scope import current_scope
 from orc.model.tags import Tag
+from orc.stampede import left_claims
 from orc.stampede.single_flight import Flights
 from orc.stats.counters import Counters
 from orc.stats.totals import Totals, total
@@ -41,7 +43,10 @@ class Core:
         namespace: str,
         version: str,
         disabled: bool,
+        wait: float = LONGEST_WAIT,
     ) -> None:
+        self.wait = wait
+        """Seconds that a read outside of all requests waits for the loads of others."""
         self.memory = memory
         self.tiers = tuple(tiers)
         """The shared tiers, the nearest first."""
@@ -80,6 +85,10 @@ class Core:
     def now(self) -> tuple[float, float]:
         """Read both clocks: seconds, wall and monotonic."""
         return self.clock.wall(), self.clock.monotonic()
+
+    def patience(self) -> Patience:
+        """Return how long a read of this code may wait for the loads of others."""
+        return Patience(self.remaining, self.wait)
 
     def prewarm(self) -> None:
         """Import and connect what the tiers would at their first use."""
@@ -184,6 +193,7 @@ class Core:
         self._lock = RLock()
         self.gate.forked()
         self.flights.forked()
+        left_claims.forget_all()
         for tier in self.tiers:
             getattr(tier, "forked", _nothing)()
         for book in (*self._books, *self._gone.values()):
@@ -193,6 +203,7 @@ class Core:
     def restored(self) -> None:
         """Go on in a copy of a snapshot: whatever was stored may be weeks old by now."""
         self._forget(None)
+        left_claims.forget_all()
         for tier in self.tiers:
             getattr(tier, "restored", _nothing)()
         self._count_anew()

@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 
-from orc.engine.operations import Fetch, Join, Load, Pause, Remove, Stopped, Store, Wait
+from orc.engine.operations import (
+    Closed,
+    Fetch,
+    GiveBack,
+    Join,
+    Load,
+    Pause,
+    Remove,
+    Stopped,
+    Store,
+    Wait,
+)
 from orc.lifecycle.runner import running_loop
-from orc.lifecycle.scope import current_scope, scope_of_this_code
+from orc.lifecycle.scope import scope_of_this_code
+from orc.model.outcome import FLYING
 from orc.stampede.single_flight import Boarding
 
 TYPE_CHECKING = False
@@ -18,7 +30,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orc.engine.operations import Operation, Plan
-    from orc.stampede.flight import Flight
     from orc.stampede.single_flight import Flights, Turn
 
 LOOK_AGAIN = 0.05
@@ -34,16 +45,22 @@ def run(plan: Plan, flights: Flights) -> Any:
                 result = _perform(operation, flights)
             except StopIteration as error:
                 operation = plan.throw(Stopped(error))
+            except GeneratorExit as error:
+                operation = plan.throw(Closed(error))
             except BaseException as error:  # noqa: BLE001 - the plan decides what an error means
                 operation = plan.throw(error)
             else:
                 operation = plan.send(result)
     except StopIteration as end:
         return end.value
-    except Stopped as stopped:
-        raise stopped.error from None
+    except (Stopped, Closed) as wrapped:
+        raise wrapped.error from None
+    except BaseException as error:
+        if plan.gi_frame is not None:  # type: ignore[attr-defined]
+            _interrupted(plan, error, flights)
+        raise
     finally:
-        plan.close()
+        _close(plan)
 
 
 async def arun(plan: Plan, flights: Flights) -> Any:
@@ -55,15 +72,47 @@ async def arun(plan: Plan, flights: Flights) -> Any:
                 result = await _aperform(operation, flights)
             except StopIteration as error:
                 operation = plan.throw(Stopped(error))
+            except GeneratorExit as error:
+                operation = plan.throw(Closed(error))
             except BaseException as error:  # noqa: BLE001 - the plan decides what an error means
                 operation = plan.throw(error)
             else:
                 operation = plan.send(result)
     except StopIteration as end:
         return end.value
-    except Stopped as stopped:
-        raise stopped.error from None
+    except (Stopped, Closed) as wrapped:
+        raise wrapped.error from None
+    except BaseException as error:
+        if plan.gi_frame is not None:  # type: ignore[attr-defined]
+            _interrupted(plan, error, None)
+        raise
     finally:
+        _close(plan)
+
+
+def _interrupted(plan: Plan, error: BaseException, flights: Flights | None) -> None:
+    """Tell a plan of an exception that came between two operations, as of a signal handler.
+
+    Without `flights` this is a coroutine's plan: what would have to be awaited is not done.
+    """
+    try:
+        told = Closed(error) if isinstance(error, GeneratorExit) else error
+        operation = plan.throw(told)
+        while True:
+            if isinstance(operation, GiveBack):
+                if flights is None:
+                    operation.tier.give_back(operation.fills)
+                else:
+                    _perform(operation, flights)
+            operation = plan.send(None)
+    except BaseException as end:  # noqa: BLE001 - the caller raises what came first
+        del end
+
+
+def _close(plan: Plan) -> None:
+    try:
+        plan.close()
+    except RuntimeError:  # it has yielded once more, what nobody can do now
         plan.close()
 
 
@@ -76,7 +125,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Join):
         return _join(operation, flights, sync=True)
     if isinstance(operation, Wait):
-        return _wait(operation.flight, flights)
+        return _wait(operation, flights)
     if isinstance(operation, Fetch):
         return operation.tier.fetch_many(
             operation.addresses, operation.accept, operation.lease, consistent=operation.consistent
@@ -89,7 +138,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
     return operation.tier.remove_many(operation.addresses)
 
 
-async def _aperform(operation: Operation, flights: Flights) -> Any:
+async def _aperform(operation: Operation, flights: Flights) -> Any:  # noqa: PLR0911 - one a kind
     if isinstance(operation, Load):
         if operation.flight is None:
             return await _result(operation.load())
@@ -98,12 +147,14 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Join):
         return _join(operation, flights, sync=False)
     if isinstance(operation, Wait):
-        return await _await(operation.flight, flights)
+        return await _await(operation, flights)
     if isinstance(operation, Fetch):
         return await operation.tier.afetch_many(
             operation.addresses, operation.accept, operation.lease, consistent=operation.consistent
         )
     if isinstance(operation, Store):
+        if isinstance(operation, GiveBack) and not operation.waits:
+            return operation.tier.give_back(operation.fills)
         return await operation.tier.astore_many(operation.fills)
     if isinstance(operation, Pause):
         return await _apause(operation.seconds)
@@ -131,6 +182,9 @@ def _join(operation: Join, flights: Flights, *, sync: bool) -> Turn:
         sync=sync,
         anew=operation.anew,
         owner=scope_of_this_code(),
+        turn=operation.turn,
+        now=operation.now,
+        follow_for=operation.follow_for,
     )
 
 
@@ -139,48 +193,33 @@ async def _result(loaded: Any) -> Any:
     return await loaded if hasattr(type(loaded), "__await__") else loaded
 
 
-class _Patience:
-    """How long a follower waits: half of the time that its request has left, if that is known.
-
-    The other half is for taking over: so a load that hangs costs one request some time, and not
-    every later one.
-    """
-
-    __slots__ = ("_enough", "_scope")
-
-    def __init__(self) -> None:
-        self._scope = current_scope()
-        left = None if self._scope is None else self._scope.remaining()
-        self._enough = None if left is None else left / 2
-
-    @property
-    def endless(self) -> bool:
-        return self._enough is None
-
-    def over(self) -> bool:
-        if self._scope is None or self._enough is None:
-            return False
-        left = self._scope.remaining()
-        return left is not None and left <= self._enough
-
-
-def _wait(flight: Flight, flights: Flights) -> None:
+def _wait(operation: Wait, flights: Flights) -> None:
+    flight, patience = operation.flight, operation.patience
     landed = allocate_lock()
     landed.acquire()
-    if not flights.on_landing(flight, landed.release):
+
+    def wake() -> None:
+        try:
+            landed.release()
+        except RuntimeError:
+            pass  # woken before
+
+    if not flights.on_landing(flight, wake):
         return
-    patience = _Patience()
-    # A thread's flight always ends; a coroutine's may be left behind on a loop that was stopped,
-    # and a request's by that request.
-    sure = flight.loop is None and flight.owner is None and patience.endless
-    while not landed.acquire(timeout=-1.0 if sure else LOOK_AGAIN):
-        if flight.stranded() or patience.over():
+    # The state is looked at too: an interrupt of the leader may have come before it woke us.
+    while flight.state == FLYING:
+        pause = min(LOOK_AGAIN, max(0.0, patience.left()))
+        if landed.acquire(timeout=pause):
+            return
+        patience.spent(pause)
+        if flight.stranded() or patience.left() <= 0:
             flights.strand(flight)
 
 
-async def _await(flight: Flight, flights: Flights) -> None:
+async def _await(operation: Wait, flights: Flights) -> None:
     import asyncio
 
+    flight, patience = operation.flight, operation.patience
     loop = asyncio.get_running_loop()
     landed: Future[None] = loop.create_future()
 
@@ -196,11 +235,11 @@ async def _await(flight: Flight, flights: Flights) -> None:
 
     if not flights.on_landing(flight, wake):
         return
-    patience = _Patience()
-    if (flight.loop is None or flight.loop is loop) and flight.owner is None and patience.endless:
-        await landed
-        return
-    while not landed.done():
-        await asyncio.wait([landed], timeout=LOOK_AGAIN)
-        if flight.stranded() or patience.over():
+    while flight.state == FLYING:
+        pause = min(LOOK_AGAIN, max(0.0, patience.left()))
+        await asyncio.wait([landed], timeout=pause)
+        if landed.done():
+            return
+        patience.spent(pause)
+        if flight.stranded() or patience.left() <= 0:
             flights.strand(flight)

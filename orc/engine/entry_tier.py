@@ -9,9 +9,11 @@ from __future__ import annotations
 from _thread import RLock
 
 from orc.errors import TierError, UnstorableError
+from orc.lifecycle import pending
 from orc.lifecycle.chance import token
 from orc.model.entry import Found
 from orc.model.row import Budget, Claim, Row, Write
+from orc.stampede import left_claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class EntryTier:
         self.tier = tier
         self.name = tier.name
         self.fleetwide = tier.fleetwide
+        self.store: str = getattr(tier, "store", "") or f"{tier.name} {id(tier)}"
+        """The server, table or file: one word for all tiers of this process that are on it."""
         self._codec = codec
         self._clock = clock
         self._lock = RLock()
@@ -107,6 +111,20 @@ class EntryTier:
     async def astore_many(self, fills: Sequence[Fill], /) -> bool:
         """Do as :meth:`store_many`, for coroutines."""
         return bool(await self._arun(self._storing(fills)))
+
+    def give_back(self, fills: Sequence[Fill], /) -> None:
+        """Give claims back without waiting; this process remembers them, as none is answered."""
+        writes = []
+        for address, _, live in fills:
+            if live is not None:
+                self.remember(address, live)
+                writes.append(Write(address.text, None, token(), 0.0, live))
+        start = getattr(self.tier, "start_giving_back", self.tier.aset_many)
+        pending.begin(start(writes, Budget(self._clock, self.tier.budget)))
+
+    def remember(self, address: Address, live: bytes, /) -> None:
+        """Leave a claim to the next load of this process."""
+        left_claims.remember(self.store, address.text, live)
 
     def remove_many(self, addresses: Sequence[Address], /) -> None:
         """Remove rows with their claims."""
@@ -185,13 +203,26 @@ class EntryTier:
     ) -> Steps:
         """Claim rows, and note in `found` what came of it."""
         for _ in range(MOST_CLAIMS):
-            claims = [Claim(addresses[at].text, token(), lease, seen) for at, seen in lacking]
-            rows = yield "claim_many", claims
+            claims = [self._claim(addresses[at].text, lease, seen) for at, seen in lacking]
+            unanswered = claims if lease > 0 else []
+            try:
+                rows = yield "claim_many", claims
+                unanswered = [
+                    claim
+                    for claim, row in zip(unanswered, rows, strict=False)
+                    if isinstance(row, TierError)
+                ]
+            finally:
+                # Whether they were granted nobody knows.
+                for claim in unanswered:
+                    left_claims.remember(self.store, claim.address, claim.token)
             asked, lacking = lacking, []
             for (at, _), claim, row in zip(asked, claims, rows, strict=True):
                 answer = found[at] = self._found(addresses[at], row)
                 if answer.error is not None:
                     continue
+                if claim.own:
+                    left_claims.forget(self.store, claim.address)
                 if row.etag == claim.token:
                     answer.token = claim.token
                 elif row.held > 0:
@@ -200,6 +231,9 @@ class EntryTier:
                     lacking.append((at, row.etag))
             if not lacking:
                 return
+
+    def _claim(self, address: str, lease: float, seen: bytes | None) -> Claim:
+        return Claim(address, token(), lease, seen, left_claims.of(self.store, address))
 
     def _found(self, address: Address, row: Row | TierError) -> Found:
         if not isinstance(row, Row):
@@ -236,7 +270,18 @@ class EntryTier:
             yield "delete_many", gone
         accepted = True
         if writes:
-            answers = yield "set_many", writes
+            unanswered = [each for each in writes if each.token is not None]
+            try:
+                answers = yield "set_many", writes
+                unanswered = [
+                    write
+                    for write, answer in zip(writes, answers, strict=True)
+                    if isinstance(answer, TierError) and write.token is not None
+                ]
+            finally:
+                # Its claim may still be there.
+                for each in unanswered:
+                    left_claims.remember(self.store, each.address, each.token or b"")
             for answer in answers:
                 if isinstance(answer, TierError):
                     raise answer

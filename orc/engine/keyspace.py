@@ -16,6 +16,7 @@ from orc.isolation.copying import keep
 from orc.model.entry import MISSING, Entry
 from orc.model.freshness import (
     FOREVER,
+    follow_seconds,
     lateness,
     lease_seconds,
     lifetime,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from orc.engine.core import Core
+    from orc.engine.patience import Patience
     from orc.engine.terms import Terms
     from orc.model.address import Address
     from orc.model.ports import SharedTier
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 class Ask:
     """One request for one key: how to key it, and how to load it."""
 
-    __slots__ = ("anew", "key", "load", "tags", "ttl", "values")
+    __slots__ = ("anew", "key", "load", "patience", "tags", "ttl", "values")
 
     def __init__(  # noqa: PLR0913 - a record
         self,
@@ -68,6 +70,8 @@ class Ask:
         self.tags = tags
         self.anew = anew
         """Load, whatever is stored."""
+        self.patience: Patience | None = None
+        """What it may still wait for others; made when it first has to."""
 
 
 class Keyspace:
@@ -331,6 +335,18 @@ class Keyspace:
                 or now - self.terms.memory_ttl < entry.checked_at <= latest
             )
             and valid(self.core.bind(entry.versions, self.partition))
+        )
+
+    def follow_for(self, ask: Ask) -> float:
+        """Seconds after its begin during which a load of this process may be followed.
+
+        What was begun earlier may be older than its ttl; or deleted meanwhile by another container,
+        which a copy in memory may not outlive for longer than its own ttl either.
+        """
+        ttl = self.terms.ttl if ask.ttl is None else ask.ttl
+        return follow_seconds(
+            ttl if isinstance(ttl, float) else FOREVER,
+            self.terms.memory_ttl if self.tiers else None,
         )
 
     def lease(self) -> float:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from orc.model.freshness import FOREVER
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import Any
 
+    from orc.engine.patience import Patience
     from orc.model.address import Address
     from orc.model.entry import Entry
     from orc.model.ports import Fill, SharedTier
     from orc.stampede.flight import Flight, Key
+    from orc.stampede.single_flight import Turn
 
     Plan = Generator["Operation", Any, Any]
 
@@ -28,6 +32,13 @@ class Stopped(Exception):  # noqa: N818 - control flow inside ORC, never seen by
         self.error = error
 
 
+class Closed(BaseException):
+    """A ``GeneratorExit``, which a plan cannot be given as it is: it would only be closed."""
+
+    def __init__(self, error: GeneratorExit) -> None:
+        self.error = error
+
+
 class Load(Operation):
     """Call the loader, marked as the loader of `flight` where there is one."""
 
@@ -39,12 +50,13 @@ class Load(Operation):
 
 
 class Wait(Operation):
-    """Wait until a flight ends; end it, when the request of who waits cannot afford to any more."""
+    """Wait until a flight ends; abandon it, when the reader cannot afford to wait any more."""
 
-    __slots__ = ("flight",)
+    __slots__ = ("flight", "patience")
 
-    def __init__(self, flight: Flight) -> None:
+    def __init__(self, flight: Flight, patience: Patience) -> None:
         self.flight = flight
+        self.patience = patience
 
 
 class Fetch(Operation):
@@ -91,6 +103,19 @@ class Store(Operation):
         self.fills = fills
 
 
+class GiveBack(Store):
+    """Give claims back to a shared tier; `waits` tells whether for its answer.
+
+    A coroutine that was cancelled does not wait.
+    """
+
+    __slots__ = ("waits",)
+
+    def __init__(self, tier: SharedTier, fills: Sequence[Fill], *, waits: bool) -> None:
+        super().__init__(tier, fills)
+        self.waits = waits
+
+
 class Remove(Operation):
     """Remove entries from a shared tier."""
 
@@ -102,11 +127,25 @@ class Remove(Operation):
 
 
 class Join(Operation):
-    """Take a turn at loading a key: lead, follow, or load alone (a ``Turn``)."""
+    """Take a turn at loading a key: lead, follow, or load alone.
 
-    __slots__ = ("anew", "key")
+    `turn` is filled in. A load that began more than `follow_for` seconds before `now` (wall and
+    monotonic seconds) will not do; with `anew` none that is under way will.
+    """
 
-    def __init__(self, key: Key, *, anew: bool) -> None:
+    __slots__ = ("anew", "follow_for", "key", "now", "turn")
+
+    def __init__(
+        self,
+        turn: Turn,
+        key: Key,
+        *,
+        anew: bool = False,
+        now: tuple[float, float] = (0.0, 0.0),
+        follow_for: float = FOREVER,
+    ) -> None:
+        self.turn = turn
         self.key = key
         self.anew = anew
-        """Whether a load that is under way will not do."""
+        self.now = now
+        self.follow_for = follow_for

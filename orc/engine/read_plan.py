@@ -6,25 +6,23 @@ and coroutines share every decision. A trusted hit in memory is answered before 
 
 from __future__ import annotations
 
-from orc.engine.operations import Fetch, Join, Load, Pause, Remove, Store, Wait
+from orc.engine.operations import Fetch, GiveBack, Join, Load, Pause, Remove, Store, Wait
 from orc.engine.read_many import acceptance
 from orc.engine.views import thawed
+from orc.errors import TierTimeoutError, TierUnavailableError, UnstorableError
 from orc.model.entry import MISSING
 from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE
 from orc.model.key import is_local
-from orc.model.outcome import ABANDONED, FAILED, FLYING, FOLLOW, LEAD
+from orc.model.outcome import ABANDONED, FAILED, FOLLOW, LEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
     from orc.model.address import Address
     from orc.model.entry import Entry, Found
     from orc.model.ports import SharedTier
     from orc.stampede.flight import Flight
-    from orc.stampede.single_flight import Turn
 
 
 class Passed:
@@ -35,7 +33,7 @@ class Passed:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.tokens: list[tuple[SharedTier, bytes]] = []
-        """Those that a fill may go to, with the token for it."""
+        """The claims that are ours, and not yet filled or given back; the nearest tier first."""
         self.lost: list[SharedTier] = []
         """Those where somebody else is loading it, and no fill of ours is taken."""
 
@@ -46,11 +44,10 @@ class Passed:
         else:
             self.tokens.append((tier, found.token))
 
-    def fills(self, entry: Entry | None) -> list[Store]:
-        """Return the fills, the deepest tier first; without an entry, give the claims back."""
-        return [
-            Store(tier, [(self.address, entry, token)]) for tier, token in reversed(self.tokens)
-        ]
+    def remember(self) -> None:
+        """Leave the claims that are ours to the next load of this process."""
+        for tier, token in self.tokens[:]:
+            tier.remember(self.address, token)
 
 
 def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
@@ -70,8 +67,15 @@ def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
                 keyspace.counters.add("stale")
                 return value
     while True:
-        turn: Turn = yield Join((keyspace.space, ask.key), anew=ask.anew)
+        turn = flights.turn()
         try:
+            yield Join(
+                turn,
+                (keyspace.space, ask.key),
+                anew=ask.anew,
+                now=keyspace.core.now(),
+                follow_for=keyspace.follow_for(ask),
+            )
             if turn.role == LEAD:
                 return (yield from _lead(keyspace, ask, turn.flight))
             value = keyspace.stale_value(ask)
@@ -79,16 +83,22 @@ def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
                 keyspace.counters.add("stale")
                 return value
             if turn.role == FOLLOW:
-                yield Wait(turn.flight)
-                if turn.flight.state == ABANDONED or _too_old(keyspace, ask, turn.flight):
-                    continue  # one of those who followed leads
-                value = _of_others(keyspace, ask, turn.flight)
-                if value is not MISSING:
-                    return value
+                ask.patience = ask.patience or keyspace.core.patience()
+                if ask.patience.left() > 0:
+                    yield Wait(turn.flight, ask.patience)
+                    if turn.flight.state == ABANDONED or _too_old(keyspace, ask, turn.flight):
+                        continue  # one of those who followed leads
+                    value = _of_others(keyspace, ask, turn.flight)
+                    if value is not MISSING:
+                        return value
                 flights.part(turn)
             return (yield from _alone(keyspace, ask, turn.flight))
         finally:
-            flights.leave(turn)
+            try:
+                flights.leave(turn)
+            except BaseException:  # an interrupt: what it cut short is done, and then it goes on
+                flights.leave(turn)
+                raise
 
 
 def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
@@ -118,27 +128,41 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
             raise
         keyspace.counters.add("stale")
         return value
-    finally:
-        # A leader that was cancelled or interrupted comes here with the flight still on its way.
-        if flight.state == FLYING:
-            flights.abandon(flight)
 
 
 def _from_shared(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
-    """Ask the shared tiers, then load; leave no claim behind that is not for a fill."""
+    """Ask the shared tiers, then load; however that ends, leave no claim that keeps others out."""
+    flight.given_up = passed.remember
     try:
         value = yield from _descend(keyspace, ask, flight, passed)
         if value is not MISSING:
             return value
         return (yield from _load(keyspace, ask, flight, passed))
-    except Exception:
-        # Who waits for this load need not wait until the lease is over.
-        for give_back in passed.fills(None):
-            try:
-                yield give_back
-            except Exception:  # noqa: BLE001 - the first error is the one to tell
-                keyspace.counters.tier("errors", give_back.tier.name)
+    except (KeyboardInterrupt, SystemExit):
+        raise  # the process ends: nothing is sent any more
+    except BaseException as error:
+        # A cancelled coroutine may wait for nothing; the first error is the one to tell.
+        yield from _give_back(keyspace, passed, waits=isinstance(error, Exception))
         raise
+    finally:
+        passed.remember()
+
+
+def _give_back(
+    keyspace: Keyspace, passed: Passed, *, waits: bool = True, counts: bool = True
+) -> Plan:
+    """Let others claim what this load has claimed, the deepest tier first.
+
+    `counts`: an error is one more, and not the consequence of one that was counted.
+    """
+    while passed.tokens:
+        tier, token = passed.tokens[-1]
+        try:
+            yield GiveBack(tier, [(passed.address, None, token)], waits=waits)
+        except Exception:  # noqa: BLE001 - the tier remembers the claim for this process
+            if counts:
+                keyspace.counters.tier("errors", tier.name)
+        passed.tokens.pop()
 
 
 def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Plan:
@@ -161,7 +185,7 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
         counters.tier("hits", tier.name)
         keyspace.checked(tier, entry, asked_at)
         kept = keyspace.keep(entry.value)
-        yield from _change(keyspace, flight, passed.fills(entry))
+        yield from _fill(keyspace, flight, passed, entry, confirmed=True)
         if kept is not None:
             keyspace.bring_up(ask.key, entry, kept, flight, ttl)
             core.flights.land(flight, kept, entry.created_at)
@@ -173,7 +197,7 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
 def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: object) -> Plan:
     """Ask one tier, and claim the row if it lacks the entry; wait while somebody else loads it.
 
-    Not longer than the lease of that other one, nor than half of what is left of this request.
+    Not longer than the lease of that other one, nor than this read may wait in all.
     Return what was found, and the wall clock from before it was asked for.
     """
     copies = {passed.address: keyspace.space.index.get(ask.key)}
@@ -184,22 +208,21 @@ def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: ob
         lease=keyspace.lease(),
         consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
     )
-    left = keyspace.core.remaining()
-    patience = None if left is None else left / 2
     pause = LEAST_PATIENCE
     while True:
         asked_at = keyspace.core.clock.wall()
         (found,) = yield fetch
         if found.error is not None:
             raise found.error
-        wait = found.held if patience is None else min(found.held, patience)
-        if ask.anew or wait <= 0:
+        if ask.anew or found.held <= 0:
             return found, asked_at
-        if patience is None:
-            patience = wait
+        ask.patience = ask.patience or keyspace.core.patience()
+        wait = min(found.held, ask.patience.left())
+        if wait <= 0:
+            return found, asked_at
         pause = min(pause, wait)
         yield Pause(pause)
-        patience -= pause
+        ask.patience.spent(pause)
         pause = min(2 * pause, MOST_PATIENCE)
 
 
@@ -227,14 +250,19 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     life = keyspace.life_of(ttl)
     checked_at = None
     if passed is not None:
-        checked_at = core.clock.wall()
+        asked_at = core.clock.wall()
         entry = None
         if stored and ttl < FOREVER:
             entry = keyspace.entry(
                 value, versions, began=began[0], life=life, ttl=ttl, load_time=load_time
             )
-        # What was overtaken by a write elsewhere is this caller's, and nobody else's.
-        stored &= yield from _change(keyspace, flight, _outcome(passed, entry, anew=ask.anew))
+        if ask.anew:
+            yield from _remove_what_is_older(keyspace, flight, passed, entry)
+        taken = yield from _fill(keyspace, flight, passed, entry)
+        # What was overtaken by a write elsewhere is this caller's, and nobody else's. And what no
+        # tier has taken may have been deleted there since the load began.
+        stored &= taken is not False
+        checked_at = asked_at if taken else began[0]
     if kept is not None and stored:
         keyspace.store(
             ask.key,
@@ -251,30 +279,62 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     return value if kept is None else thawed(kept)
 
 
-def _outcome(passed: Passed, entry: Entry | None, *, anew: bool) -> Sequence[Store | Remove]:
-    """Return what becomes of the rows that were passed."""
-    if not anew:
-        return passed.fills(entry)
-    # What was passed by is older than what this caller is given.
+def _remove_what_is_older(
+    keyspace: Keyspace, flight: Flight, passed: Passed, entry: Entry | None
+) -> Plan:
+    """Remove what a load that was asked for anew has passed by: its caller was given newer."""
     tiers = [*passed.lost, *(tier for tier, _ in passed.tokens if entry is None)]
-    removals = [Remove(tier, [passed.address]) for tier in tiers]
-    return [*removals, *passed.fills(entry)] if entry is not None else removals
-
-
-def _change(keyspace: Keyspace, flight: Flight, changes: Sequence[Store | Remove]) -> Plan:
-    """Change shared tiers for a flight, for as long as nobody writes the key.
-
-    Return whether every fill was taken by the tier that it was for, or never reached it.
-    """
-    taken = True
-    for change in changes:
+    if entry is None:
+        passed.tokens.clear()  # a row that is removed has no claim either
+    for tier in tiers:
         if flight.void:
-            return True  # nothing is stored then
+            return
         try:
-            taken &= (yield change) is not False
+            yield Remove(tier, [passed.address])
         except Exception as error:  # noqa: BLE001 - it will be loaded again, that is all
-            keyspace.broken(change.tier, error)
+            keyspace.broken(tier, error)
+
+
+def _fill(
+    keyspace: Keyspace,
+    flight: Flight,
+    passed: Passed,
+    entry: Entry | None,
+    *,
+    confirmed: bool = False,
+) -> Plan:
+    """Fill the rows that were claimed, the deepest tier first; what is not filled is given back.
+
+    Return ``True`` if a tier that all containers see has taken it, ``False`` if one has refused
+    it, since somebody wrote meanwhile, and ``None`` where none has said so. `confirmed`: one of
+    them has answered with this entry. A tier of this environment alone is given nothing that
+    those behind it do not have: a deletion would not be seen there.
+    """
+    taken: bool | None = True if confirmed else None
+    behind = any(tier.fleetwide for tier in keyspace.tiers)
+    refused: list[tuple[SharedTier, bytes]] = []
+    while passed.tokens and entry is not None and taken is not False and not flight.void:
+        tier, token = passed.tokens[-1]
+        if behind and not tier.fleetwide and not taken:
+            break
+        try:
+            accepted = (yield Store(tier, [(passed.address, entry, token)])) is not False
+            if tier.fleetwide or not behind or not accepted:
+                taken = accepted
+        except Exception as error:  # noqa: BLE001 - it will be loaded again, that is all
+            if not isinstance(error, _GIVEN_BACK):
+                # It may take this, though not that: a server that is full still deletes.
+                refused.append((tier, token))
+            keyspace.broken(tier, error)
+        passed.tokens.pop()
+    yield from _give_back(keyspace, passed)
+    passed.tokens += refused
+    yield from _give_back(keyspace, passed, counts=False)
     return taken
+
+
+_GIVEN_BACK = (TierTimeoutError, TierUnavailableError, UnstorableError)
+"""Errors of a fill after which a claim need not be given back: it cannot be, or has been."""
 
 
 def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:

@@ -6,6 +6,7 @@ from functools import partial, update_wrapper
 
 from orc.engine.drivers import arun, run
 from orc.engine.operations import Join, Load, Wait
+from orc.engine.patience import LONGEST_WAIT, Patience
 from orc.engine.wrapper import Parameters, compile_wrapper
 from orc.errors import ConfigError, UnkeyableError
 from orc.isolation.copying import keep
@@ -13,7 +14,7 @@ from orc.lifecycle.life import after_fork_in_child
 from orc.lifecycle.scope import current_scope
 from orc.model.entry import MISSING
 from orc.model.key import local
-from orc.model.outcome import ALONE, FAILED, FLYING, LANDED, LEAD
+from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
 from orc.stampede.single_flight import Flights
 
 TYPE_CHECKING = False
@@ -101,23 +102,34 @@ class _Memo:
 def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
     """Return what this request remembers of a call, or make the call."""
     key = (memo, *map(_key_of, values))
+    patience = None
     while True:
         known = _known(scope, key)
         if known is not MISSING:
             return known
-        turn = yield Join((scope, key), anew=False)
-        flight: Flight = turn.flight
+        turn = _flights.turn()
         try:
-            if turn.role in {LEAD, ALONE}:
-                load = partial(memo.call, values)
-                return (yield from _call(scope, key, load, flight, lead=turn.role == LEAD))
-            yield Wait(flight)
-            if flight.state == FAILED and flight.error is not None:
-                raise flight.error.with_traceback(flight.traceback)
-            if flight.state == LANDED:
-                return flight.result
+            yield Join(turn, (scope, key))
+            flight: Flight = turn.flight
+            if turn.role == FOLLOW:
+                patience = patience or Patience(scope.remaining, LONGEST_WAIT)
+                if patience.left() > 0:
+                    yield Wait(flight, patience)
+                    if flight.state == FAILED and flight.error is not None:
+                        raise flight.error.with_traceback(flight.traceback)
+                    if flight.state == LANDED:
+                        return flight.result
+                    continue
+                _flights.part(turn)
+            load = partial(memo.call, values)
+            lead = turn.role == LEAD
+            return (yield from _call(scope, key, load, turn.flight, lead=lead))
         finally:
-            _flights.leave(turn)
+            try:
+                _flights.leave(turn)
+            except BaseException:  # an interrupt: what it cut short is done, and then it goes on
+                _flights.leave(turn)
+                raise
 
 
 def _call(
@@ -143,9 +155,6 @@ def _call(
         if lead:
             _flights.fail(flight, error)
         raise
-    finally:
-        if lead and flight.state == FLYING:
-            _flights.abandon(flight)
     return known
 
 

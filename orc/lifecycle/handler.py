@@ -7,6 +7,7 @@ from functools import update_wrapper
 from types import CoroutineType
 
 from orc.errors import ConfigError
+from orc.lifecycle import pending
 from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life
@@ -94,7 +95,10 @@ def handler(function: Any = None, /) -> Any:
 
 def _serve(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with Entered(_scope_of(args, kwargs)):
-        result = function(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            pending.settle_threads()
         if type(result) is CoroutineType and running_loop() is None:
             # An ``async def`` inside of a decorator that does not look like one.
             result = run_to_the_end(_run_async(lambda: result, (), {}, own_loop=True))
@@ -133,6 +137,7 @@ async def _run_async(
     try:
         return await function(*args, **kwargs)
     finally:
+        await pending.settle()
         if own_loop:
             await end_tasks()  # while the scope is open: they belong to it to their end
 

@@ -68,6 +68,18 @@ def trust(fresh: float, memory_ttl: float = FOREVER, check_every: float = FOREVE
     return min(fresh, memory_ttl, check_every)
 
 
+SHORTEST_FOLLOWED = 1.0
+"""Seconds for which a load is followed at least, where `memory_ttl` is shorter."""
+
+
+def follow_seconds(ttl: float, memory_ttl: float | None) -> float:
+    """Seconds after the begin of a load during which others of its process may follow it.
+
+    `memory_ttl` is none where no shared tier is behind memory.
+    """
+    return ttl if memory_ttl is None else min(ttl, max(memory_ttl, SHORTEST_FOLLOWED))
+
+
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 10.0
 """Seconds."""
 

@@ -96,8 +96,9 @@ if TYPE_CHECKING:
         ) -> Sequence[Row | TierError]:
             """Claim rows, and answer with each as it is then. Consistent always.
 
-            The first that applies: another's lease, or rest, still lasts: nothing changes, the
-            answer's `held` is positive and not more than a lease can last. There is a payload
+            The first that applies: another's lease, or rest, still lasts, and the row's etag is
+            none of the claim's `own`: nothing changes, the answer's `held` is positive and not more
+            than a lease can last. There is a payload
             whose etag is not `seen`: nothing changes (somebody has filled it meanwhile). Else the
             claim is granted: the row's etag is the token, its payload stays, and the answer shows
             the token as `etag` and `held` as 0. A row without a payload stays for at least a minute
@@ -172,6 +173,12 @@ if TYPE_CHECKING:
 
         def store_many(self, fills: Sequence[Fill], /) -> object:
             """Store; a fill whose token is no longer live is dropped, and ``False`` returned."""
+
+        def give_back(self, fills: Sequence[Fill], /) -> None:
+            """Give claims back without waiting, since a coroutine was cancelled. Never raises."""
+
+        def remember(self, address: Address, token: bytes, /) -> None:
+            """Leave a claim to the next load of this process. Does no I/O, and never raises."""
 
         def remove_many(self, addresses: Sequence[Address], /) -> None:
             """Drop the entries, and the tokens of those who are loading them."""

@@ -50,14 +50,22 @@ class Row:
 class Claim:
     """The wish to load what belongs under an address."""
 
-    __slots__ = ("address", "lease", "seen", "token")
+    __slots__ = ("address", "lease", "own", "seen", "token")
 
     address: str
     lease: float
+    own: tuple[bytes, ...]
     seen: bytes | None
     token: bytes
 
-    def __init__(self, address: str, token: bytes, lease: float, seen: bytes | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: bytes,
+        lease: float,
+        seen: bytes | None = None,
+        own: tuple[bytes, ...] = (),
+    ) -> None:
         self.address = address
         self.token = token
         """Drawn at random for this claim: the etag of the row, if it is granted."""
@@ -65,6 +73,9 @@ class Claim:
         """Seconds during which nobody else is granted a claim; 0 keeps nobody out."""
         self.seen = seen
         """The etag of the row whose payload was read and will not do; ``None`` if none was."""
+        self.own = own
+        """Tokens of this process's own loads that have ended: a lease with one of them keeps this
+        claim from nothing, and is replaced by it."""
 
 
 class Write:

@@ -33,9 +33,11 @@ class Flight:
 
     __slots__ = (
         "_waits_for",
+        "began",
         "created_at",
         "error",
         "followers",
+        "given_up",
         "key",
         "loop",
         "outer",
@@ -49,15 +51,18 @@ class Flight:
         "wakers",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a record, made in one place
         self,
         key: Key,
         outer: Flight | None,
         loop: AbstractEventLoop | None,
         thread: int | None,
         owner: Closable | None = None,
+        began: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self.key = key
+        self.began = began
+        """When the leader took its turn: seconds, wall and monotonic clock."""
         self.owner = owner
         """The request that the leader works for; none outside of all requests."""
         self.outer = outer
@@ -71,8 +76,10 @@ class Flight:
         """Whether the key was written or deleted meanwhile: the result may not be stored."""
         self.versions: Snapshot = ()
         """The tags of what is being loaded, with their versions from before the load."""
-        self.followers = 0
-        """How many wait; what the flight brings is kept for them, and no longer."""
+        self.followers: dict[object, None] = {}
+        """The turns that wait; what the flight brings is kept for them, and no longer."""
+        self.given_up: Callable[[], object] | None = None
+        """Called when a newcomer takes over: the claims in shared tiers are the newcomer's then."""
         self.result: object = None
         self.created_at = JUST_NOW
         """When the load of the result began: seconds, wall clock."""
@@ -80,7 +87,11 @@ class Flight:
         self.traceback: TracebackType | None = None
         """The error's own as its loader raised it; each who raises it again adds to that."""
         self.wakers: list[Callable[[], object]] = []
-        self._waits_for: list[Flight] = []
+        self._waits_for: dict[object, Flight] = {}
+
+    def older_than(self, seconds: float, wall: float, monotonic: float) -> bool:
+        """Tell whether it began more than so many seconds ago, by the clock that is further on."""
+        return max(wall - self.began[0], monotonic - self.began[1]) > seconds
 
     def stranded(self) -> bool:
         """Tell whether nobody should wait for its leader any more.
@@ -110,21 +121,21 @@ class Flight:
                 return True
             if loop is not None and flight.loop is loop:
                 return True
-            in_the_way = () if flight.loop is None else blocking.get(flight.loop, ())
-            for further in (*flight._waits_for, *in_the_way):  # noqa: SLF001 - its own class
+            in_the_way = () if flight.loop is None else blocking.get(flight.loop, {}).values()
+            for further in (*flight._waits_for.values(), *in_the_way):  # noqa: SLF001 - its own class
                 if further not in seen:
                     seen.add(further)
                     open_ends.append(further)
         return False
 
-    def wait_for(self, flight: Flight) -> None:
-        """Note that this flight cannot land before `flight` has."""
-        self._waits_for.append(flight)
+    def wait_for(self, turn: object, flight: Flight) -> None:
+        """Note that this flight cannot land before `flight` has, for the sake of a turn."""
+        self._waits_for[turn] = flight
 
-    def wait_no_more(self, flight: Flight) -> None:
-        """Take back one :meth:`wait_for`."""
-        self._waits_for.remove(flight)
+    def wait_no_more(self, turn: object) -> None:
+        """Take back one :meth:`wait_for`, if there was one."""
+        self._waits_for.pop(turn, None)
 
 
-blocking: dict[AbstractEventLoop, list[Flight]] = {}
-"""For which flights the thread of a loop is blocked by a sync caller."""
+blocking: dict[AbstractEventLoop, dict[object, Flight]] = {}
+"""For which flights the thread of a loop is blocked, by the turn of each sync caller."""

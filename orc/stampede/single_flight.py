@@ -9,7 +9,9 @@ waiting for what it brings. Nobody waits where waiting could last for ever:
 * A sync caller on a thread that runs an event loop never follows a coroutine, which may need that
   very loop; it loads for itself. Neither does anybody follow what waits, itself or through others,
   for a loop that is blocked until the newcomer is done.
-* Who follows waits for half of the time that its own request has left, and then takes over.
+* Who follows waits for half of the time that its own request has left, outside of a request for
+  a time that is set (``ORC_WAIT``), and then takes over.
+* Nobody follows a load that began too long ago: a container may have been frozen since.
 * A leader that is cancelled, interrupted, left behind on a loop that no longer runs, or left over
   from a request that has ended, hands over: the followers begin anew, and one of them leads.
 
@@ -34,57 +36,68 @@ if TYPE_CHECKING:
 
     from orc.stampede.flight import Closable, Key
 
+    LedBy = tuple[AbstractEventLoop | None, int | None]
+
 
 class Turn:
-    """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight."""
+    """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight.
 
-    __slots__ = ("_loop", "_owner", "_sync", "_thread", "flight", "outer", "role")
+    A caller makes it first, and ends it by :meth:`Flights.leave` in a ``finally``: so a turn that
+    an exception of a signal handler has cut short, at whatever instruction, leaves no flight.
+    """
 
-    def __init__(
-        self,
-        outer: Flight | None,
-        loop: AbstractEventLoop | None,
-        thread: int | None,
-        *,
-        sync: bool,
-        owner: Closable | None,
+    __slots__ = ("_loop", "_sync", "flight", "outer", "role")
+
+    flight: Flight
+
+    def __init__(self) -> None:
+        self.role = ""
+        self.outer: Flight | None = None
+        self._loop: AbstractEventLoop | None = None
+        self._sync = False
+
+    def begin(
+        self, role: str, flight: Flight, loop: AbstractEventLoop | None, *, sync: bool
     ) -> None:
-        self._owner = owner
-        self.outer = outer
-        self._loop = loop
-        self._thread = thread
-        self._sync = sync
+        """Take a role on a flight, and note who cannot go on before that has ended.
 
-    def begin(self, role: str, key: Key, flight: Flight | None = None) -> None:
-        """Take a role, on a flight or a new one, and note who cannot go on before that has ended.
-
-        Called under the lock, as is :meth:`end`.
+        Called under the lock, as is :meth:`end`, which can take back a half of it.
         """
+        self._loop, self._sync = loop, sync
+        self.flight = flight
         self.role = role
-        loop = None if self._sync else self._loop
-        thread = self._thread if self._sync else None
-        self.flight = flight or Flight(key, self.outer, loop, thread, self._owner)
         if self.outer is not None:
-            self.outer.wait_for(self.flight)
+            self.outer.wait_for(self, flight)
         if role == FOLLOW:
-            self.flight.followers += 1
-        if self._sync and self._loop is not None:
-            blocking.setdefault(self._loop, []).append(self.flight)
+            flight.followers[self] = None
+        if sync and loop is not None:
+            blocking.setdefault(loop, {})[self] = flight
+
+    def alone(self) -> None:
+        """Go on without the flight, on one of its own."""
+        flight = self.flight
+        self.end()
+        loop, thread = (None, get_ident()) if self._sync else (self._loop, None)
+        own = Flight(flight.key, self.outer, loop, thread)
+        self.begin(ALONE, own, self._loop, sync=self._sync)
 
     def end(self) -> None:
-        """Take back one :meth:`begin`."""
+        """Take back one :meth:`begin`. To do so twice does no harm."""
+        if not self.role:
+            return
+        flight = self.flight
         if self.outer is not None:
-            self.outer.wait_no_more(self.flight)
-        if self.role == FOLLOW:
-            self.flight.followers -= 1
-            if not self.flight.followers:
+            self.outer.wait_no_more(self)
+        if self in flight.followers:
+            flight.followers.pop(self, None)
+            if not flight.followers:
                 # The error's traceback leads back to this flight: a circle for the collector.
-                self.flight.error = self.flight.traceback = self.flight.result = None
+                flight.error = flight.traceback = flight.result = None
         if self._sync and self._loop is not None:
-            flights = blocking[self._loop]
-            flights.remove(self.flight)
-            if not flights:
-                del blocking[self._loop]
+            turns = blocking.get(self._loop, {})
+            turns.pop(self, None)
+            if not turns:
+                blocking.pop(self._loop, None)
 
 
 class Watch:
@@ -134,6 +147,10 @@ class Flights:
         self.voids = 0
         """Grows with every write or removal of a key, whether it was being loaded or not."""
 
+    def turn(self) -> Turn:
+        """Make a turn that has not begun."""
+        return Turn()
+
     def join(  # noqa: PLR0913 - all that is known of the caller
         self,
         key: Key,
@@ -143,15 +160,21 @@ class Flights:
         sync: bool,
         anew: bool = False,
         owner: Closable | None = None,
+        turn: Turn | None = None,
+        now: tuple[float, float] = (0.0, 0.0),
+        follow_for: float = JUST_NOW,
     ) -> Turn:
         """Say what a caller who misses `key` shall do, who works for the request `owner`.
 
         `thread` is the caller's, and `loop` the event loop that runs on it, if any; `sync` tells
-        that the caller blocks it. With `anew` a running load will not do, and is voided. Whoever
-        leads calls :meth:`land`, :meth:`fail` or :meth:`abandon` in the end, and every caller
-        :meth:`leave`. Raises ``RecursiveLoadError`` inside the loader of this very key.
+        that the caller blocks it. With `anew` a running load will not do, and is voided. A load
+        that began more than `follow_for` seconds before `now` (wall, monotonic) is not followed
+        but abandoned: its own caller still gets what it brings. Whoever leads calls :meth:`land`,
+        :meth:`fail` or :meth:`abandon` in the end, and every caller :meth:`leave`. Raises
+        ``RecursiveLoadError`` inside the loader of this very key.
         """
-        stranded: Flight | None = None
+        turn = Turn() if turn is None else turn
+        given_up: Flight | None = None
         blocks = loop if sync else None
         with _lock:
             lineage = _lineage()
@@ -160,34 +183,35 @@ class Flights:
                     "a loader asked the cache for the very key that it is loading: there, load "
                     "the value without the cache, or under another key"
                 )
-            outer = lineage[0] if lineage else None
+            turn.outer = lineage[0] if lineage else None
             if anew:
                 self.void(key)
             flight = self._flying.get(key)
-            if flight is not None and flight.stranded():
-                stranded, flight = flight, None
+            if flight is not None and (flight.stranded() or flight.older_than(follow_for, *now)):
+                given_up, flight = flight, None
             elif flight is not None and not valid(flight.versions):
                 self.void(key)
                 flight = None
-            turn = Turn(outer, loop, thread, sync=sync, owner=owner)
+            led_by: LedBy = (None, thread) if sync else (loop, None)
             if flight is None:
-                turn.begin(LEAD, key)
-                self._flying[key] = turn.flight
+                own = Flight(key, turn.outer, led_by[0], led_by[1], owner, now)
+                turn.begin(LEAD, own, loop, sync=sync)
+                self._flying[key] = own
             elif (blocks is not None and flight.loop is not None) or flight.leads_to(
                 set(lineage), blocks, thread
             ):
-                turn.begin(ALONE, key)
+                own = Flight(key, turn.outer, led_by[0], led_by[1], owner, now)
+                turn.begin(ALONE, own, loop, sync=sync)
             else:
-                turn.begin(FOLLOW, key, flight)
-        if stranded is not None:
-            self.strand(stranded)
+                turn.begin(FOLLOW, flight, loop, sync=sync)
+        if given_up is not None:
+            self.strand(given_up)
         return turn
 
     def part(self, turn: Turn) -> None:
         """Have one who followed load alone, since what the flight brought cannot be shared."""
         with _lock:
-            turn.end()
-            turn.begin(ALONE, turn.flight.key)
+            turn.alone()
 
     def on_landing(self, flight: Flight, waker: Callable[[], object]) -> bool:
         """Have `waker` called when the flight ends; tell whether it is still on its way."""
@@ -217,15 +241,19 @@ class Flights:
 
     def strand(self, flight: Flight) -> None:
         """Abandon a flight whose leader may still come back some day."""
-        flight.void = True
+        _take_over(flight)
         self._end(flight, ABANDONED)
 
     def leave(self, turn: Turn) -> None:
-        """End a turn, whatever came of it."""
+        """End a turn, whatever came of it: a flight that it led, and that nobody ended, as well."""
         with _lock:
             turn.end()
-        if turn.role == ALONE:
-            self.abandon(turn.flight)
+        if turn.role and turn.role != FOLLOW:
+            flight = turn.flight
+            if flight.state == FLYING:
+                self.abandon(flight)
+            elif flight.wakers:
+                _wake(flight)  # an interrupt came between the end of the flight and that
 
     def watch(self) -> Watch:
         """Begin to watch for writes and removals, of whatever key."""
@@ -240,14 +268,14 @@ class Flights:
             self.voids += 1
             flight = self._flying.pop(key, None)
             if flight is not None:
-                flight.void = True
+                _take_over(flight)
 
     def void_all(self, belongs: Callable[[Key], bool]) -> None:
         """Void the flights of all keys that belong."""
         with _lock:
             self.voids += 1
             for key in [key for key in self._flying if belongs(key)]:
-                self._flying.pop(key).void = True
+                _take_over(self._flying.pop(key))
 
     def forked(self) -> None:
         """Go on in the child of a fork: without the flights that other threads were leading."""
@@ -269,9 +297,21 @@ class Flights:
             for name, value in brought.items() if flight.followers else ():
                 setattr(flight, name, value)
             flight.state = state
-            wakers, flight.wakers = flight.wakers, []
-        for wake in wakers:
-            wake()
+        _wake(flight)
+
+
+def _take_over(flight: Flight) -> None:
+    """Keep a flight from being stored, and let the next leader have its claims."""
+    flight.void = True
+    if flight.given_up is not None:
+        flight.given_up()
+
+
+def _wake(flight: Flight) -> None:
+    """Wake all that follow. Called again after an interrupt: to be woken twice does no harm."""
+    for wake in flight.wakers[:]:
+        wake()
+    flight.wakers.clear()
 
 
 class Boarding:

@@ -79,7 +79,7 @@ class ReferenceTier:
         """Claim one row; the first rule that applies."""
         kept = self.live(claim.address, now)
         held = 0.0 if kept is None else kept.held_until - now
-        if kept is not None and held > 0:
+        if kept is not None and held > 0 and kept.etag not in claim.own:
             return Row(kept.payload, kept.etag, held, failed=kept.failed)
         if kept is not None and kept.payload is not None and kept.etag != claim.seen:
             return Row(kept.payload, kept.etag)

@@ -1,7 +1,7 @@
 """A budget and a circuit breaker round a tier.
 
 What a remote tier can cost: one budget when it fails, and nothing for a while after it. The rules
-are those of :class:`_Call`, which threads and coroutines share.
+are those of :class:`~orc.tiers.guarded_call.Call`, which threads and coroutines share.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from orc.errors import (
 )
 from orc.model.row import Budget
 from orc.tiers.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+from orc.tiers.guarded_call import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from types import TracebackType
-    from typing import Any, Final, Self, TypeVar
+    from typing import Any, Final, TypeVar
 
     from orc.model.ports import ClockLike, Tier
     from orc.model.row import Claim, Row, Write
@@ -89,6 +89,7 @@ class Guard:
         "max_value_bytes",
         "name",
         "remote",
+        "store",
         "tier",
     )
 
@@ -105,6 +106,7 @@ class Guard:
         self.name = tier.name
         self.fleetwide = tier.fleetwide
         self.remote = tier.remote
+        self.store = getattr(tier, "store", "")
         self.budget = tier.budget
         self.max_value_bytes = tier.max_value_bytes
         self._clock = clock
@@ -128,30 +130,30 @@ class Guard:
         self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
     ) -> Sequence[Row | TierError]:
         """Read rows; see ``orc.model.ports.Tier``."""
-        with _Call(self, self._reads, budget) as call:
+        with Call(self, self._reads, budget) as call:
             answers = self.tier.get_many(addresses, call.budget, consistent=consistent)
             return call.answered(answers)
 
     def claim_many(self, claims: Sequence[Claim], budget: Budget, /) -> Sequence[Row | TierError]:
         """Claim rows; see ``orc.model.ports.Tier``."""
-        with _Call(self, self._writes, budget) as call:
+        with Call(self, self._writes, budget) as call:
             return call.answered(self.tier.claim_many(claims, call.budget))
 
     def set_many(self, writes: Sequence[Write], budget: Budget, /) -> Sequence[bool | TierError]:
         """Write rows; see ``orc.model.ports.Tier``."""
-        with _Call(self, self._writes, budget) as call:
+        with Call(self, self._writes, budget) as call:
             return call.answered(self.tier.set_many(writes, call.budget))
 
     def delete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Remove rows; see ``orc.model.ports.Tier``. Raises too where the tier is left alone."""
-        with _Call(self, self._writes, budget) as call:
+        with Call(self, self._writes, budget) as call:
             self.tier.delete_many(addresses, call.budget)
 
     async def aget_many(
         self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`get_many`, for coroutines."""
-        with _Call(self, self._reads, budget) as call:
+        with Call(self, self._reads, budget) as call:
             asked = self.tier.aget_many(addresses, call.budget, consistent=consistent)
             return call.answered(await self._within(asked, call.budget))
 
@@ -159,7 +161,7 @@ class Guard:
         self, claims: Sequence[Claim], budget: Budget, /
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`claim_many`, for coroutines."""
-        with _Call(self, self._writes, budget) as call:
+        with Call(self, self._writes, budget) as call:
             asked = self.tier.aclaim_many(claims, call.budget)
             return call.answered(await self._within(asked, call.budget))
 
@@ -167,14 +169,20 @@ class Guard:
         self, writes: Sequence[Write], budget: Budget, /
     ) -> Sequence[bool | TierError]:
         """Do as :meth:`set_many`, for coroutines."""
-        with _Call(self, self._writes, budget) as call:
+        with Call(self, self._writes, budget) as call:
             asked = self.tier.aset_many(writes, call.budget)
             return call.answered(await self._within(asked, call.budget))
 
     async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Do as :meth:`delete_many`, for coroutines."""
-        with _Call(self, self._writes, budget) as call:
+        with Call(self, self._writes, budget) as call:
             await self._within(self.tier.adelete_many(addresses, call.budget), call.budget)
+
+    def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> Any:
+        """Have the tier give claims back, unless it is left alone; return what has begun."""
+        if self._whole.resting or self._writes.resting:
+            return None
+        return getattr(self.tier, "start_giving_back", self.tier.aset_many)(writes, budget)
 
     async def _within(self, asked: Awaitable[T], budget: Budget) -> T:
         """Wait no longer than a budget and some slack, whatever the tier does."""
@@ -331,64 +339,6 @@ class Guard:
             OrcWarning,
             stacklevel=2,
         )
-
-
-class _Call:
-    """One call of a guarded tier: begun if it may be, counted, and judged when it ends."""
-
-    __slots__ = ("_began", "_guard", "_own", "_probe", "_unproven", "budget")
-
-    def __init__(self, guard: Guard, own: Breaker, budget: Budget) -> None:
-        self._guard = guard
-        self._own = own
-        self._unproven = False
-        self.budget = guard._allowed(budget)  # noqa: SLF001 - its other half
-        self._probe: tuple[int, int] | None = None
-        if guard._whole.resting or own.resting:  # noqa: SLF001
-            self._probe = guard._probes(own)  # noqa: SLF001
-        self._began = guard._clock.monotonic()  # noqa: SLF001
-
-    def __enter__(self) -> Self:
-        return self
-
-    def answered(self, answers: Sequence[T]) -> Sequence[T]:
-        """Count the errors among the answers, and return these."""
-        for each in answers:
-            if isinstance(each, TierError):
-                self._partly(answers)
-                break
-        return answers
-
-    def _partly(self, answers: Sequence[object]) -> None:
-        errors = [each for each in answers if isinstance(each, TierError)]
-        whole = len(errors) == len(answers)
-        for each in errors:
-            self._guard._failed(each, self._own, whole=whole)  # noqa: SLF001
-        # Where some were answered, and none too late, a probe has found the tier.
-        self._unproven = whole or any(isinstance(each, TierTimeoutError) for each in errors)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        guard = self._guard
-        seconds = guard._clock.monotonic() - self._began  # noqa: SLF001
-        with guard._lock:  # noqa: SLF001
-            counts = guard._counts  # noqa: SLF001
-            counts["calls"] += 1
-            counts["seconds"] += seconds
-        if isinstance(error, TierError):
-            guard._failed(error, self._own, whole=True)  # noqa: SLF001
-        if self._probe is not None:
-            of_whole, of_own = self._probe
-            if error is None and not self._unproven:
-                guard._whole.succeeded(of_whole)  # noqa: SLF001
-                self._own.succeeded(of_own)
-            else:
-                guard._whole.abandoned(of_whole)  # noqa: SLF001
-                self._own.abandoned(of_own)
 
 
 _COUNTED = """calls seconds skipped resting opened

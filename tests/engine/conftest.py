@@ -23,6 +23,7 @@ class FakeTier:
         self.log = [] if log is None else log
         self.broken = None
         self.tokens = True
+        self.left = []
 
     def _do(self, what, keys):
         self.log.append((what, self.name, len(keys)))
@@ -52,6 +53,12 @@ class FakeTier:
             if token is None or token in {b"any", b"%d" % row[1]}:
                 row[0] = deepcopy_entry(entry)
                 row[1] += 1
+
+    def give_back(self, fills):
+        self.log.append(("give back", self.name, len(fills)))
+
+    def remember(self, address, token):
+        self.left.append((address, token))
 
     def remove_many(self, keys):
         self._do("delete", keys)

@@ -35,6 +35,23 @@ class GrantsEverybody(ReferenceTier):
         return super().claim(claim, now)
 
 
+class IgnoresItsOwn(ReferenceTier):
+    def claim(self, claim, now):
+        claim = copy.copy(claim)
+        claim.own = ()
+        return super().claim(claim, now)
+
+
+class KeepsItsOwnToken(ReferenceTier):
+    def claim(self, claim, now):
+        kept = self.live(claim.address, now)
+        if kept is not None and kept.etag in claim.own:
+            row = Row(kept.payload, claim.token)
+            row.held = 0.0
+            return row
+        return super().claim(claim, now)
+
+
 class HeldForEver(ReferenceTier):
     def claim(self, claim, now):
         row = super().claim(claim, now)

@@ -69,10 +69,15 @@ class Asked:
         return self._whole(self.call("claim_many", claims), claims)
 
     def claim(
-        self, address: str, token: bytes, lease: float = 10.0, seen: bytes | None = None
+        self,
+        address: str,
+        token: bytes,
+        lease: float = 10.0,
+        seen: bytes | None = None,
+        own: tuple[bytes, ...] = (),
     ) -> Row:
         """Claim one row."""
-        return self.claim_all([Claim(address, token, lease, seen)])[0]
+        return self.claim_all([Claim(address, token, lease, seen, own)])[0]
 
     def write_all(self, writes: Sequence[Write]) -> list[bool]:
         """Write rows."""

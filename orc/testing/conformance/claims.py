@@ -93,6 +93,23 @@ class ClaimRules(Fixtures):
         expect(row.held > 0, "the lease still lasts", row)
         expect(asked.fill(A, b"fresh", token), "and its holder can fill")
 
+    def test_a_lease_of_the_own_process_is_replaced(self, asked: Asked) -> None:
+        """By a claim that names its token; the load that had it cannot fill any more."""
+        for payload in (None, b"stale"):
+            seen = asked.set(A, payload) if payload else None
+            first, second = mark(), mark()
+            asked.claim(A, first, 10.0, seen)
+            row = asked.claim(A, mark(), 10.0, first if payload else None, (mark(),))
+            expect(row.held > 0, "a token of another row's opens nothing", row)
+            row = asked.claim(A, second, 10.0, first if payload else None, (mark(), first))
+            expect(row.etag == second and row.held == 0, "the own lease is no hindrance", row)
+            expect(row.payload == payload, "a payload stays", row)
+            expect(not asked.fill(A, b"first", first), "the first has lost its token")
+            row = asked.claim(A, mark(), 10.0)
+            expect(row.held > 0, "others are kept out by the second", row)
+            expect(asked.fill(A, b"second", second), "which can fill")
+            asked.delete(A)
+
     def test_an_expired_payload_is_none(
         self, asked: Asked, pass_time: Callable[[float], None]
     ) -> None:

@@ -126,6 +126,10 @@ class Keeper:
             self.errors[BUSY] += 1
             raise
 
+    def run_shortly(self, work: Callable[[float], T], budget: Budget) -> T:
+        """Do as :meth:`run`, and wait for 2 ms at most."""
+        return self._run(work, budget, budget.left(), SHORT_WAIT)
+
     def _grace(self, left: float) -> float:
         """Return the seconds beyond its budget that an operation has."""
         file = self._file

@@ -102,7 +102,8 @@ def claim(
         old = found.get(each.address.encode())
         row = see(old, now) if old is not None else Row()
         if row.etag != each.token and (
-            row.held > 0 or (row.payload is not None and row.etag != each.seen)
+            (row.held > 0 and row.etag not in each.own)
+            or (row.payload is not None and row.etag != each.seen)
         ):
             rows.append(row)
             continue

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from orc.errors import ConfigError
+from orc.errors import ConfigError, TierError
 from orc.model.row import Row
 from orc.tiers.disk import rows
 from orc.tiers.disk.faults import BUSY, faults, kind_of
@@ -26,7 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orc.errors import TierError
     from orc.model.row import Budget, Claim, Write
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
@@ -90,6 +89,11 @@ class Disk:
         """
         if not self._given:
             self._keeper.directory = directory
+
+    @property
+    def store(self) -> str:
+        """The directory, by which tiers of this process on the same file are known."""
+        return f"disk {self._keeper.where()}"
 
     @property
     def used_bytes(self) -> int:
@@ -199,6 +203,13 @@ class Disk:
     ) -> Sequence[bool | TierError]:
         """Do as :meth:`set_many`, for coroutines."""
         return await self._keeper.arun(lambda now: self._set(writes, now), budget)
+
+    def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> None:
+        """Give claims back at once, if that blocks the loop for 2 ms at most. Never raises."""
+        try:
+            self._keeper.run_shortly(lambda now: self._set(writes, now), budget)
+        except TierError:
+            pass  # it is counted, and this process remembers the claims
 
     async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Do as :meth:`delete_many`, for coroutines."""

@@ -41,7 +41,7 @@ _NO_INSTANT = 1e15
 READS, WRITES = 100, 25
 """Most items of one BatchGetItem and of one BatchWriteItem (service quotas of DynamoDB)."""
 
-_FREE = "(attribute_not_exists(l) OR l <= :now OR l > :far)"
+_FREE = "(attribute_not_exists(l) OR l <= :now OR l > :far%s)"
 _CLAIM_NOTHING = f"(attribute_not_exists(v) OR attribute_not_exists(e) OR e <= :now) AND {_FREE}"
 _THERE = "(e > :now OR l BETWEEN :past AND :far)"
 _CLAIM_SEEN = f"t = :seen AND {_THERE} AND {_FREE}"
@@ -119,11 +119,14 @@ def claim(table: str, claim: Claim, now: float, *, of_nothing: bool) -> dict[str
         change = "SET t = :t, l = :l REMOVE f"
         values[":seen"] = {"B": claim.seen}
         values[":past"] = _milliseconds(now - CLAIM_STAYS)
+    own = {f":own{n}": {"B": token} for n, token in enumerate(claim.own)}
+    values |= own
+    or_own = f" OR t IN ({', '.join(own)})" if own else ""
     return {
         "TableName": table,
         "Key": key_of(claim.address),
         "UpdateExpression": change,
-        "ConditionExpression": _CLAIM_NOTHING if of_nothing else _CLAIM_SEEN,
+        "ConditionExpression": (_CLAIM_NOTHING if of_nothing else _CLAIM_SEEN) % or_own,
         "ExpressionAttributeValues": values,
         "ReturnValues": "ALL_NEW",
         "ReturnValuesOnConditionCheckFailure": _ON_REFUSAL,
@@ -135,7 +138,8 @@ def refuses(row: Row, claim: Claim) -> bool:
     """Tell whether a claim is refused by what is there; see ``orc.model.ports.Tier``."""
     if row.etag == claim.token:
         return False
-    return row.held > 0 or (row.payload is not None and row.etag != claim.seen)
+    held = row.held > 0 and row.etag not in claim.own
+    return held or (row.payload is not None and row.etag != claim.seen)
 
 
 def item_of(write: Write, now: float) -> dict[str, Any]:

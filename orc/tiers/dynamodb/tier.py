@@ -10,6 +10,7 @@ from orc.errors import (
 )
 from orc.model.row import Budget
 from orc.tiers.dynamodb import requests as word
+from orc.tiers.dynamodb.handed import handed_in
 from orc.tiers.dynamodb.recent import Recent
 from orc.tiers.dynamodb.transport import ConditionFailed, Transport
 from orc.tiers.dynamodb.workers import Workers
@@ -65,7 +66,7 @@ class DynamoDB:
                 raise ConfigError(f"DynamoDB({source!r}, table=...): the table is named twice")
             table = source
         elif hasattr(source, "get_item") and hasattr(source, "meta"):
-            client, table = _handed_in(source, table)
+            client, table = handed_in(source, table)
             if region is not None or endpoint is not None:
                 raise ConfigError(
                     "DynamoDB(): region= and endpoint= are the client's own, where one is handed in"
@@ -89,6 +90,8 @@ class DynamoDB:
         self.budget = float(budget)
         self.needs = "boto3" if client is None else ""  # the module of a client that it makes
         self._transport = Transport(table, client, region, endpoint, self.budget)
+        where = f"{region} {endpoint}" if client is None else str(client.meta.endpoint_url)
+        self.store = f"dynamodb {table} {where}"
         self._start()
 
     def _start(self) -> None:
@@ -356,6 +359,13 @@ class DynamoDB:
         """Do as :meth:`set_many` on a thread."""
         return await self._workers.call(lambda: self.set_many(writes, budget), budget)
 
+    def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> Any:
+        """Have a thread give claims back, and return what it has begun. Never raises."""
+        try:
+            return self._workers.begin(lambda: self.set_many(writes, budget))
+        except TierError:
+            return None  # no thread can be had: this process remembers the claims
+
     async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Do as :meth:`delete_many` on a thread."""
         await self._workers.call(lambda: self.delete_many(addresses, budget), budget)
@@ -371,17 +381,6 @@ class _Still:
         return 0.0
 
     monotonic = wall
-
-
-def _handed_in(source: Any, table: str | None) -> tuple[Any, str]:
-    named = getattr(source, "table_name", None) or getattr(source, "name", None)
-    if isinstance(named, str) and hasattr(source.meta, "client"):
-        if table is not None and table != named:
-            raise ConfigError(f"DynamoDB(): the table is {named!r}, and table= says {table!r}")
-        return source.meta.client, named
-    if table is None:
-        raise ConfigError("DynamoDB(client): say which table, by table=")
-    return source, table
 
 
 def _granted(row: Row, claim: Claim) -> Row:

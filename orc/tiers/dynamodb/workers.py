@@ -61,6 +61,17 @@ class Workers:
         answer: T = await wrap_future(self._submit("calls", begun))
         return answer
 
+    def begin(self, call: Callable[[], Any]) -> Any:
+        """Have a thread make a call whose outcome is of no interest; return the future."""
+
+        def quietly() -> None:
+            try:
+                call()
+            except TierError:
+                pass
+
+        return self._submit("calls", quietly)
+
     def _submit(self, kind: str, call: Callable[..., Any], *given: Any) -> Any:
         with self._lock:  # so that no pool is shut down between being found and being used
             pool = self._pools.get(kind)

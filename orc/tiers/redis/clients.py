@@ -8,13 +8,15 @@ from orc.tiers.redis.vendor import is_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from typing import Any
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command, Operation
     from orc.tiers.redis.routes import Steps
     from orc.tiers.redis.url import Node
+
+    Whole = Coroutine[Any, Any, Any]
 
 HANDED_IN: Node = ("the client", 0, "data")
 
@@ -60,6 +62,9 @@ class Handed:
 
     def forget(self) -> None:
         """Have nothing to forget: the client minds its own servers."""
+
+    def known(self, _address: str) -> None:
+        """Return no server: the client chooses one."""
 
 
 def check_decoding(client: Any) -> None:
@@ -138,6 +143,10 @@ class HandedCoroutines:
             self._checked = True
         return [await self._exchange(commands) for _, commands in sends]
 
+    def start(self, _sends: object, whole: Whole, _budget: Budget) -> Whole | None:
+        """Leave the whole to a task."""
+        return whole
+
     def close(self) -> None:
         """Leave the client to whoever made it."""
 
@@ -177,6 +186,10 @@ class InThreads:
         from asyncio import to_thread
 
         return await to_thread(self._threads.exchange, sends, budget)
+
+    def start(self, _sends: object, whole: Whole, _budget: Budget) -> Whole | None:
+        """Leave the whole to a task."""
+        return whole
 
     def close(self) -> None:
         """Leave the client to whoever made it."""

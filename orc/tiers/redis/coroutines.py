@@ -13,7 +13,7 @@ from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Semaphore
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
     from typing import Any
 
     from orc.model.row import Budget
@@ -81,6 +81,61 @@ class Coroutines:
         return await gather(
             *(self._exchange(mine, node, commands, budget) for node, commands in sends)
         )
+
+    def start(
+        self,
+        sends: Sequence[tuple[Node | None, Command]],
+        whole: Coroutine[Any, Any, Any],
+        budget: Budget,
+    ) -> Coroutine[Any, Any, Any] | None:
+        """Write commands at once, where a connection is idle; return what reads the replies.
+
+        Where none is, or the server is not known, that is `whole`. The loop may end before it does:
+        what was written is on its way by then.
+        """
+        from asyncio import _get_running_loop
+
+        loop = _get_running_loop()
+        mine = self._loops.get(loop) if loop is not None else None
+        if mine is None:
+            whole.close()
+            return None
+        node, _ = sends[0]
+        connection = None
+        if node is not None and all(each == node for each, _ in sends):
+            connection, old = mine.idle.take(node, budget)
+            for each in old:
+                drop(each)
+        if node is None or connection is None:
+            return whole
+        whole.close()
+        mine.used.add(connection)
+        try:
+            connection._writer.write(pack([command for _, command in sends]))  # noqa: SLF001
+        except Exception:  # noqa: BLE001 - it was closed by the other side
+            mine.used.discard(connection)
+            drop(connection)
+            return None
+        return self._rest(mine, node, connection, len(sends), budget)
+
+    async def _rest(
+        self, mine: LoopConnections, node: Node, connection: Any, number: int, budget: Budget
+    ) -> None:
+        """Read replies that are of no interest, so that the connection can be used again."""
+        from asyncio import timeout
+
+        whole = False
+        try:
+            async with timeout(max(0.0, budget.left())):
+                for _ in range(number):
+                    await _answer(connection)
+            whole = True
+        except Exception:  # noqa: BLE001, S110 - the connection is closed then
+            pass
+        finally:
+            mine.used.discard(connection)
+            if not whole or not mine.idle.put(node, connection, budget):
+                drop(connection)
 
     def close(self) -> None:
         """Close the connections of loops that have ended; running ones close theirs soon."""

@@ -91,7 +91,8 @@ def claiming(claims: Sequence[Claim], budget: Budget, where: str, *, by_slot: bo
     """Claim rows by one script."""
 
     def words(claim: Claim) -> list[bytes]:
-        return [claim.token, _milliseconds(claim.lease, MOST_HELD), claim.seen or b""]
+        lasts = _milliseconds(claim.lease, MOST_HELD)
+        return [claim.token, lasts, claim.seen or b"", b"".join(claim.own)]
 
     replies = yield from _scripted(CLAIM, claims, words, by_slot=by_slot)
     wall = budget.wall()
@@ -111,15 +112,8 @@ def writing(writes: Sequence[Write], _budget: Budget, where: str, *, by_slot: bo
     plain = [n for n, write in enumerate(writes) if write.token is None]
     fills = [n for n, write in enumerate(writes) if write.token is not None]
     commands = [_set_command(writes[n]) for n in plain]
-
-    def words(write: Write) -> list[bytes]:
-        if write.payload is None:
-            return [write.token or b"", write.etag, _milliseconds(write.rest, MOST_HELD), b""]
-        lasts = _milliseconds(write.keep, LONGEST * 1000)
-        return [write.token or b"", write.etag, lasts, b"=" + write.payload]
-
     replies = yield from _scripted(
-        FILL, [writes[n] for n in fills], words, by_slot=by_slot, beside=commands
+        FILL, [writes[n] for n in fills], _filled_with, by_slot=by_slot, beside=commands
     )
     for place, reply in zip(plain + fills, replies, strict=True):
         if isinstance(reply, TierError):
@@ -129,6 +123,24 @@ def writing(writes: Sequence[Write], _budget: Budget, where: str, *, by_slot: bo
         elif writes[place].token is not None:
             answers[place] = bool(reply)
     return answers
+
+
+def giving_back(writes: Sequence[Write]) -> list[Command]:
+    """Return commands that give claims back; they work in a server that knows no script yet."""
+    return [
+        (
+            write.address,
+            [b"EVAL", FILL.source, b"1", write.address.encode(), *_filled_with(write)],
+        )
+        for write in writes
+    ]
+
+
+def _filled_with(write: Write) -> list[bytes]:
+    if write.payload is None:
+        return [write.token or b"", write.etag, _milliseconds(write.rest, MOST_HELD), b""]
+    lasts = _milliseconds(write.keep, LONGEST * 1000)
+    return [write.token or b"", write.etag, lasts, b"=" + write.payload]
 
 
 def _set_command(write: Write) -> Command:

@@ -59,6 +59,10 @@ class Single:
     def forget(self) -> None:
         """Have nothing to forget."""
 
+    def known(self, _address: str) -> Node | None:
+        """Return the server of an address, if it is known without asking."""
+        return self._node
+
 
 class Master:
     """The master that Sentinels name (Redis, "Guidelines for Redis clients with Sentinel")."""
@@ -93,6 +97,10 @@ class Master:
     def forget(self) -> None:
         """Forget which server is the master."""
         self._master = None
+
+    def known(self, _address: str) -> Node | None:
+        """Return the server of an address, if it is known without asking."""
+        return self._master
 
     def _ask(self, commands: list[Command]) -> Generator[Sends, Any, list[Any]]:
         master = self._master
@@ -155,6 +163,10 @@ class Cluster:
         """Forget which node has which slot."""
         self._slots = {}
         self._starts = []
+
+    def known(self, address: str) -> Node | None:
+        """Return the server of an address, if it is known without asking."""
+        return self._node(slot_of(address)) if self._starts else None
 
     def nodes(self) -> list[Node]:
         """Return the masters that are known."""

@@ -70,15 +70,17 @@ class Script:
 
 CLAIM = Script(
     """
--- for each key: token, milliseconds of the lease, etag that was seen or ''
+-- for each key: token, milliseconds of the lease, etag that was seen or '', tokens of the
+-- claimer's own loads that have ended, one after the other: a lease of theirs is no hindrance
 -- answers for each: milliseconds that it is held (0: not held), the row as it is now
 local answers = {}
 for index, key in ipairs(KEYS) do
-  local token, lasts, seen = ARGV[index * 3 - 2], tonumber(ARGV[index * 3 - 1]), ARGV[index * 3]
+  local token, lasts = ARGV[index * 4 - 3], tonumber(ARGV[index * 4 - 2])
+  local seen, own = ARGV[index * 4 - 1], ARGV[index * 4]
   local etag, lease, over, payload, failed = read(key)
   local held = 0
   if etag ~= token then
-    if etag and lease > now then
+    if etag and lease > now and not string.find(own, etag, 1, true) then
       held = lease - now
     elseif not (payload and etag ~= seen) then
       local least = lasts + AFTER_LEASE
@@ -117,7 +119,9 @@ for index, key in ipairs(KEYS) do
       end
     elseif payload then
       local rests = lasts > 0 and now + lasts or 0
-      redis.call('SET', key, row(new, rests, over, payload, lasts > 0), 'KEEPTTL')
+      local kept = redis.pcall('SET', key, row(new, rests, over, payload, lasts > 0), 'KEEPTTL')
+      -- A server that is full takes no SET; to keep the claim would be worse than to lose the row.
+      if type(kept) == 'table' and kept.err then redis.call('DEL', key) end
     elseif lasts > 0 then
       redis.call('SET', key, row(new, now + lasts, 0, nil, true), 'PX', lasts)
     else

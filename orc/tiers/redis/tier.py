@@ -77,11 +77,14 @@ class Redis:
         "budget",
         "max_value_bytes",
         "name",
+        "store",
     )
 
     budget: float
     max_value_bytes: int
     name: str
+    store: str
+    """The server and its database, by which tiers of this process on the same one are known."""
 
     fleetwide = True
     remote = True
@@ -117,6 +120,7 @@ class Redis:
                 raise ConfigError("Redis(credentials=...) with a user or a password in the address")
             self._route = route_for(self._target)
             self._shown = self._target.shown()
+            self.store = f"{self._shown} {self._target.options.get('db', 0)}"
         elif is_client(url_or_client):
             if credentials is not None:
                 raise ConfigError(
@@ -125,6 +129,7 @@ class Redis:
             self._client = url_or_client
             self._route = Handed(url_or_client)
             self._shown = f"a {type(url_or_client).__module__}.{type(url_or_client).__name__}"
+            self.store = f"a client, {id(url_or_client)}"
         else:
             raise ConfigError(
                 "Redis() takes an address or a client of redis-py, "
@@ -242,6 +247,20 @@ class Redis:
     async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Do as :meth:`delete_many`, for coroutines."""
         await self._arun(operations.deleting, addresses, budget)
+
+    def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> Any:
+        """Send give-backs from a coroutine that was cancelled; nobody waits for the answers.
+
+        They are written at once where a connection of the loop is idle. Return the coroutine that
+        reads the answers, or does the whole; none where no loop runs. Never raises.
+        """
+        transport = self._coroutines
+        if transport is None:
+            return None
+        commands = operations.giving_back(writes)
+        nodes = [self._route.known(address) for address, _ in commands]
+        whole = self._arun(operations.writing, writes, budget)
+        return transport.start(list(zip(nodes, commands, strict=True)), whole, budget)
 
     def _seen(self, rows: list[Row | TierError]) -> list[Row | TierError]:
         for row in rows:

@@ -1,0 +1,46 @@
+"""Claims in shared tiers that loads of this process have left behind.
+
+A load that was interrupted, cancelled or abandoned may leave its lease in a row, and so may one
+whose last word to the server had no answer. Other containers wait until it ends; the next load of
+this process need not, through whatever cache or tier object it asks the same store: it claims with
+the token that is remembered here, and takes the claim over.
+"""
+
+from __future__ import annotations
+
+MOST = 1024
+"""Rows that are remembered. The first are forgotten where there are more: their readers wait."""
+
+MOST_TOKENS = 4
+"""Tokens of one row: where an answer was lost, either may be the live one."""
+
+_tokens: dict[tuple[str, str], tuple[bytes, ...]] = {}
+
+
+def remember(store: str, address: str, token: bytes) -> None:
+    """Note that the claim with this token is of a load that has ended."""
+    row = (store, address)
+    known = _tokens.get(row, ())
+    if token not in known:
+        _tokens[row] = (*known, token)[-MOST_TOKENS:]
+    while len(_tokens) > MOST:
+        try:
+            _tokens.pop(next(iter(_tokens)), None)
+        except (RuntimeError, StopIteration):  # another thread was quicker
+            break
+
+
+def of(store: str, address: str) -> tuple[bytes, ...]:
+    """Return the tokens that are remembered of a row."""
+    return _tokens.get((store, address), ()) if _tokens else ()
+
+
+def forget(store: str, address: str) -> None:
+    """Note that a row has no claim any more of a load that has ended."""
+    if _tokens:
+        _tokens.pop((store, address), None)
+
+
+def forget_all() -> None:
+    """Go on in the child of a fork, or in a copy of a snapshot: the claims are another's."""
+    _tokens.clear()
