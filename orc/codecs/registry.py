@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 
 from orc.codecs import kinds
 from orc.errors import ConfigError, UnstorableError
@@ -143,7 +143,7 @@ class _Enum:
 _SLOT = type(type.__dict__["__basicsize__"])
 _BUILTIN = type(len)
 
-_lock = allocate_lock()
+_lock = RLock()
 _by_name: dict[str, _Record | _Enum] = {}
 _names: dict[type, str] = {}
 

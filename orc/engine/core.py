@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from orc.model.ports import ClockLike, SharedTier
     from orc.model.tags import Marks, Snapshot
-    from orc.tiers.memory import Memory, Space
+    from orc.tiers.memory import Memory
+    from orc.tiers.spaces import Space
 
 
 class Core:

@@ -99,11 +99,13 @@ def _interrupted(plan: Plan, error: BaseException, flights: Flights | None) -> N
         told = Closed(error) if isinstance(error, GeneratorExit) else error
         operation = plan.throw(told)
         while True:
-            if isinstance(operation, GiveBack):
-                if flights is None:
-                    operation.tier.give_back(operation.fills)
-                else:
-                    _perform(operation, flights)
+            if not isinstance(operation, GiveBack):
+                operation = plan.throw(told)  # it would go on, as if a tier had failed
+                continue
+            if flights is None:
+                operation.tier.give_back(operation.fills)
+            else:
+                _perform(operation, flights)
             operation = plan.send(None)
     except BaseException as end:  # noqa: BLE001 - the caller raises what came first
         del end
@@ -128,7 +130,11 @@ def _perform(operation: Operation, flights: Flights) -> Any:
         return _wait(operation, flights)
     if isinstance(operation, Fetch):
         return operation.tier.fetch_many(
-            operation.addresses, operation.accept, operation.lease, consistent=operation.consistent
+            operation.addresses,
+            operation.accept,
+            operation.lease,
+            consistent=operation.consistent,
+            sink=operation.sink,
         )
     if isinstance(operation, Store):
         return operation.tier.store_many(operation.fills)
@@ -150,7 +156,11 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:  # noqa: PLR
         return await _await(operation, flights)
     if isinstance(operation, Fetch):
         return await operation.tier.afetch_many(
-            operation.addresses, operation.accept, operation.lease, consistent=operation.consistent
+            operation.addresses,
+            operation.accept,
+            operation.lease,
+            consistent=operation.consistent,
+            sink=operation.sink,
         )
     if isinstance(operation, Store):
         if isinstance(operation, GiveBack) and not operation.waits:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from orc.model.address import Address
     from orc.model.entry import Entry
-    from orc.model.ports import Accept, ClockLike, Codec, Fill, Tier
+    from orc.model.ports import Accept, ClockLike, Codec, Fill, SharedTier, Tier
 
+    Sink = list[tuple[SharedTier, bytes]]
     Steps = Generator[tuple[str, Any], Any, Any]
     """Calls of a tier: the method's name, and what it is given."""
 
@@ -60,6 +61,7 @@ class EntryTier:
         lease: float | None,
         *,
         consistent: bool,
+        sink: Sink | None = None,
     ) -> Sequence[Found]:
         """Read, and claim what is missing; see ``orc.model.ports.SharedTier``."""
         if not self._loaded:
@@ -75,7 +77,7 @@ class EntryTier:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
-            self._run(self._claiming(addresses, found, lacking, accept, lease))
+            self._run(self._claiming(addresses, found, lacking, accept, lease, sink))
         return found
 
     async def afetch_many(
@@ -86,6 +88,7 @@ class EntryTier:
         lease: float | None,
         *,
         consistent: bool,
+        sink: Sink | None = None,
     ) -> Sequence[Found]:
         """Do as :meth:`fetch_many`, for coroutines."""
         if not self._loaded:
@@ -101,7 +104,7 @@ class EntryTier:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
-            await self._arun(self._claiming(addresses, found, lacking, accept, lease))
+            await self._arun(self._claiming(addresses, found, lacking, accept, lease, sink))
         return found
 
     def store_many(self, fills: Sequence[Fill], /) -> bool:
@@ -193,29 +196,21 @@ class EntryTier:
                     lacking.append((len(found) - 1, row.etag))  # type: ignore[union-attr]
         return found, lacking
 
-    def _claiming(
+    def _claiming(  # noqa: PLR0913, PLR0917 - what a read has come to
         self,
         addresses: Sequence[Address],
         found: list[Found],
         lacking: list[tuple[int, bytes | None]],
         accept: Accept,
         lease: float,
+        sink: Sink | None,
     ) -> Steps:
         """Claim rows, and note in `found` what came of it."""
         for _ in range(MOST_CLAIMS):
             claims = [self._claim(addresses[at].text, lease, seen) for at, seen in lacking]
-            unanswered = claims if lease > 0 else []
-            try:
-                rows = yield "claim_many", claims
-                unanswered = [
-                    claim
-                    for claim, row in zip(unanswered, rows, strict=False)
-                    if isinstance(row, TierError)
-                ]
-            finally:
-                # Whether they were granted nobody knows.
-                for claim in unanswered:
-                    left_claims.remember(self.store, claim.address, claim.token)
+            if sink is not None:
+                sink += [(self, claim.token) for claim in claims]
+            rows = yield "claim_many", claims
             asked, lacking = lacking, []
             for (at, _), claim, row in zip(asked, claims, rows, strict=True):
                 answer = found[at] = self._found(addresses[at], row)

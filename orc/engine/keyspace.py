@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from orc.model.tags import Snapshot
     from orc.stats.counters import Counters
     from orc.tiers.copies import Copy
-    from orc.tiers.memory import Space, Voidable
+    from orc.tiers.spaces import Space, Voidable
 
     Kept = tuple[object, Callable[[object], object] | None]
     """What is stored of a value, and what makes of it what a reader gets."""

@@ -66,9 +66,9 @@ class Fetch(Operation):
     else from claiming them. `consistent`: see every write that was answered before.
     """
 
-    __slots__ = ("accept", "addresses", "consistent", "lease", "tier")
+    __slots__ = ("accept", "addresses", "consistent", "lease", "sink", "tier")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a record
         self,
         tier: SharedTier,
         addresses: Sequence[Address],
@@ -76,7 +76,10 @@ class Fetch(Operation):
         *,
         lease: float | None,
         consistent: bool,
+        sink: list[tuple[SharedTier, bytes]] | None = None,
     ) -> None:
+        self.sink = sink
+        """Where the tokens go of what is claimed, before it is asked for."""
         self.tier = tier
         self.addresses = addresses
         self.accept = accept

@@ -9,7 +9,7 @@ from __future__ import annotations
 from orc.engine.operations import Fetch, GiveBack, Join, Load, Pause, Remove, Store, Wait
 from orc.engine.read_many import acceptance
 from orc.engine.views import thawed
-from orc.errors import TierTimeoutError, TierUnavailableError, UnstorableError
+from orc.errors import TierError, TierTimeoutError, TierUnavailableError, UnstorableError
 from orc.model.entry import MISSING
 from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE
 from orc.model.key import is_local
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class Passed:
     """The shared tiers that a read has passed without finding what it looked for."""
 
-    __slots__ = ("address", "lost", "tokens")
+    __slots__ = ("address", "asked", "lost", "tokens")
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.tokens: list[tuple[SharedTier, bytes]] = []
         """The claims that are ours, and not yet filled or given back; the nearest tier first."""
+        self.asked: list[tuple[SharedTier, bytes]] = []
+        """Claims that were asked for and not answered: they may be ours."""
         self.lost: list[SharedTier] = []
         """Those where somebody else is loading it, and no fill of ours is taken."""
 
@@ -43,10 +45,15 @@ class Passed:
             self.lost.append(tier)
         else:
             self.tokens.append((tier, found.token))
+            self.answered(tier)
+
+    def answered(self, tier: SharedTier) -> None:
+        """Note that no claim of a tier is in doubt any more."""
+        self.asked[:] = [each for each in self.asked if each[0] is not tier]
 
     def remember(self) -> None:
         """Leave the claims that are ours to the next load of this process."""
-        for tier, token in self.tokens[:]:
+        for tier, token in [*self.tokens, *self.asked]:
             tier.remember(self.address, token)
 
 
@@ -142,7 +149,9 @@ def _from_shared(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -
         raise  # the process ends: nothing is sent any more
     except BaseException as error:
         # A cancelled coroutine may wait for nothing; the first error is the one to tell.
+        passed.tokens += passed.asked
         yield from _give_back(keyspace, passed, waits=isinstance(error, Exception))
+        passed.asked.clear()
         raise
     finally:
         passed.remember()
@@ -174,6 +183,8 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
         try:
             found, asked_at = yield from _ask(keyspace, ask, tier, passed, ttl)
         except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
+            if isinstance(error, TierError) and not isinstance(error, _UNANSWERED):
+                passed.answered(tier)
             keyspace.broken(tier, error)
             continue
         entry = found.entry
@@ -182,6 +193,7 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
                 counters.tier("misses", tier.name)
             passed.note(tier, found)
             continue
+        passed.answered(tier)
         counters.tier("hits", tier.name)
         keyspace.checked(tier, entry, asked_at)
         kept = keyspace.keep(entry.value)
@@ -207,6 +219,7 @@ def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: ob
         _nothing_will_do if ask.anew else acceptance(keyspace, tier, ttl, copies),
         lease=keyspace.lease(),
         consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
+        sink=passed.asked,
     )
     pause = LEAST_PATIENCE
     while True:
@@ -214,6 +227,8 @@ def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: ob
         (found,) = yield fetch
         if found.error is not None:
             raise found.error
+        if found.token is None:
+            passed.answered(tier)
         if ask.anew or found.held <= 0:
             return found, asked_at
         ask.patience = ask.patience or keyspace.core.patience()
@@ -328,12 +343,15 @@ def _fill(
             keyspace.broken(tier, error)
         passed.tokens.pop()
     yield from _give_back(keyspace, passed)
-    passed.tokens += refused
+    passed.tokens += refused + passed.asked
     yield from _give_back(keyspace, passed, counts=False)
+    passed.asked.clear()
     return taken
 
 
-_GIVEN_BACK = (TierTimeoutError, TierUnavailableError, UnstorableError)
+_UNANSWERED = (TierTimeoutError, TierUnavailableError)
+"""Errors after which nobody knows what a tier has done."""
+_GIVEN_BACK = (*_UNANSWERED, UnstorableError)
 """Errors of a fill after which a claim need not be given back: it cannot be, or has been."""
 
 

@@ -165,10 +165,12 @@ if TYPE_CHECKING:
             lease: float | None,
             *,
             consistent: bool,
+            sink: list[tuple[SharedTier, bytes]] | None = None,
         ) -> Sequence[Found]:
             """Answer for each address in order: see ``Found``.
 
-            With a `lease` in seconds, rows without an entry that is accepted are claimed.
+            With a `lease` in seconds, rows without an entry that is accepted are claimed. Their
+            tokens are put into the `sink` first: where no answer comes they may be live.
             """
 
         def store_many(self, fills: Sequence[Fill], /) -> object:
@@ -191,6 +193,7 @@ if TYPE_CHECKING:
             lease: float | None,
             *,
             consistent: bool,
+            sink: list[tuple[SharedTier, bytes]] | None = None,
         ) -> Sequence[Found]:
             """Do as :meth:`fetch_many`, for coroutines."""
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from orc.model.tags import Snapshot
-    from orc.tiers.memory import Space
+    from orc.tiers.spaces import Space
 
 GRAIN = 16
 """Bytes. In units of it most weights are ints that Python keeps anyway, and take no memory."""

@@ -16,40 +16,21 @@ from _thread import RLock
 from collections import deque
 
 from orc.errors import ConfigError
-from orc.tiers.copies import GRAIN, NEVER, NO_RETRY, Copy
+from orc.tiers.copies import GRAIN, NEVER
 from orc.tiers.eviction import DEAD
 from orc.tiers.eviction import policy as policy_of
 from orc.tiers.footprints import EVICTED, EXPIRED, INVALIDATED, Footprints
-from orc.tiers.sizes import (
-    ENTRY_BYTES,
-    SPACE_BYTES,
-    TAG_BYTES,
-    TAGGED_BYTES,
-    weigh,
-)
+from orc.tiers.sizes import ENTRY_BYTES, SPACE_BYTES, TAG_BYTES
+from orc.tiers.spaces import Space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from typing import Protocol
+    from typing import Any
 
     from orc.model.tags import Snapshot
-
-    class Ledger(Protocol):
-        """Where a space counts what the tier does to its entries; written under its lock."""
-
-        evicted: int
-        expired: int
-        invalidated: int
-        oversize: int
-
-    class Voidable(Protocol):
-        """A load that may be overtaken by a write of its key."""
-
-        @property
-        def void(self) -> bool:
-            """Whether it was."""
-
+    from orc.tiers.copies import Copy
+    from orc.tiers.spaces import Ledger, Voidable
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 """Bytes, where nobody says otherwise and the size of the function is not known."""
@@ -62,76 +43,6 @@ LARGEST_VALUE = 0.1
 
 LEAST_BYTES = 4096
 """The smallest budget: less would hold the tier's own records, and no entry."""
-
-
-class Space:
-    """The entries of one function, or of one partition's explicit keys, in a memory tier.
-
-    Made by ``Memory.space``. Lives as long as somebody reads it, or it holds an entry.
-    """
-
-    __slots__ = ("__weakref__", "index", "items", "ledger", "memory", "serial", "wall")
-
-    def __init__(
-        self, memory: Memory, serial: int, ledger: Ledger, wall: Callable[[], float]
-    ) -> None:
-        self.memory: Memory = memory
-        self.serial: int = serial
-        self.ledger: Ledger = ledger
-        self.wall: Callable[[], float] = wall
-        self.index: dict[Hashable, Copy] = {}
-        self.items: int = 0
-
-    def put(  # noqa: PLR0913 - a copy is made in one step, so that no half of one is ever seen
-        self,
-        key: Hashable,
-        value: object,
-        thaw: Callable[[object], object] | None,
-        *,
-        trust: tuple[float, float],
-        created_at: float,
-        fresh_until: float,
-        versions: Snapshot = (),
-        flight: Voidable | None = None,
-    ) -> bool:
-        """Store a value that is ready to be shared or thawed; tell whether it was stored.
-
-        `trust` holds the ends of trust on the wall and on the monotonic clock, in seconds. Refused
-        is what is too large, and what was there under the key is gone all the same. Refused is the
-        fill of a `flight` that is void: the key was written or deleted while it was under way.
-        """
-        copy = Copy()
-        copy.space = self
-        copy.key = key
-        copy.value = value
-        copy.thaw = thaw
-        copy.wall_until, copy.mono_until = trust
-        copy.created_at = created_at
-        copy.fresh_until = fresh_until
-        copy.versions = versions
-        copy.retry = NO_RETRY
-        copy.rank = DEAD
-        size = self.memory.entry_bytes + weigh(key, value)
-        if versions:
-            size += TAGGED_BYTES + TAGGED_BYTES * len(versions)
-        copy.weight = -(-size // GRAIN)
-        return self.memory.admit(copy, flight)
-
-    def remove(self, key: Hashable, *, expired: bool = False) -> bool:
-        """Drop an entry; tell whether there was one."""
-        return self.memory.dismiss(self, key, EXPIRED if expired else INVALIDATED)
-
-    def drop(self, copy: Copy, *, expired: bool = False) -> bool:
-        """Drop this copy and no later one of its key; tell whether it was still there."""
-        return self.memory.dismiss(self, copy.key, EXPIRED if expired else INVALIDATED, only=copy)
-
-    def clear(self) -> None:
-        """Drop every entry of this space."""
-        self.memory.empty(self)
-
-    def why_missing(self, key: Hashable) -> str:
-        """Name the cause of a miss of a key that is not in the index."""
-        return self.memory.footprints.why_missing(hash((self.serial, key)))
 
 
 class Memory:
@@ -167,19 +78,26 @@ class Memory:
         self._max_bytes = max_bytes
         self._max_value_bytes = max_value_bytes
         self.policy: str = policy if isinstance(policy, str) else getattr(policy, "__name__", "?")
+        self._policy_given = policy
         self._policy = policy_of(policy)
         self.entry_bytes: int = ENTRY_BYTES + self._policy.EXTRA_BYTES
         """What an entry costs beside its key and value."""
         self._log: list[Copy] = []
         self.record: Callable[[Copy], None] = self._log.append
         """Note a hit of a copy. Takes no lock, and is C: the path of a hit calls it."""
-        self._lock = RLock()
+        self._lock: Any = RLock()
         self._held: list[bool] = []
-        self._busy = False
+        self._changing = False
+        """Whether a change is under way; or was cut short, if no thread has the lock."""
+        self._torn = False
+        """Whether a finaliser's part of it was cut short."""
+        self._flux: list[tuple[Copy, Snapshot]] = []
+        """The copies that come or leave in this change, with their tags."""
+        self._holding: dict[Space, None] = {}
+        """The spaces that hold entries; noted before the first one comes."""
         self._orphans: deque[tuple[Copy, int]] = deque()
         self._spaces_made = 0
-        self.items: int = 0
-        """Entries held."""
+        self._items = 0
         self._entry_bytes = 0
         self._resize(max_bytes or DEFAULT_MAX_BYTES)
 
@@ -190,8 +108,15 @@ class Memory:
         )
 
     @property
+    def items(self) -> int:
+        """Entries held."""
+        self._heal()
+        return self._items
+
+    @property
     def used_bytes(self) -> int:
         """Bytes that entries and the tier's own records take of the budget."""
+        self._heal()
         return self._entry_bytes + self.footprints.size
 
     def default_to(self, max_bytes: int) -> None:
@@ -214,34 +139,39 @@ class Memory:
 
     def settle(self) -> None:
         """Tell the policy of the hits noted so far. Does nothing if another thread is at it."""
+        if self._changing or self._inside():
+            return
         garbage: list[object] = []
-        if self._lock.acquire(blocking=False):
+        try:
+            # Inside the ``try``: an interrupt may come between the call and whatever follows it.
+            if self._lock.acquire(blocking=False) and not self._changing:
+                self._changing = True
+                self._drain()
+                self._end_change(garbage)
+        finally:
             try:
-                if not self._busy:
-                    self._busy = True
-                    try:
-                        self._drain()
-                    finally:
-                        self._end_change(garbage)
-            finally:
                 self._lock.release()
+            except RuntimeError:
+                pass  # it is another thread's
 
     def hold(self) -> None:
         """Keep other threads from changing anything for a fork; wait a second for one at most."""
-        self._held.append(self._lock.acquire(timeout=1.0))
+        self._held.append(False)
+        self._held[-1] = self._lock.acquire(timeout=1.0)
 
     def let_go(self, *, in_child: bool) -> None:
         """Take back one :meth:`hold`, in the parent or in the child."""
-        if self._held.pop():
+        if self._held.pop() or self._inside():
             self._lock.release()
         elif in_child:  # where whoever has the lock is not
-            self._lock, self._busy = RLock(), False
+            self._lock = RLock()
 
     def admit(self, copy: Copy, flight: Voidable | None = None) -> bool:
         """Put a new copy in the place of the one under its key; tell whether it was stored."""
         fits = self._need(copy) <= self.max_value_bytes
         space = copy.space
         garbage: list[object] = []  # let go after the lock: a value may run code when it goes
+        inside = self._inside()
         with self._lock:
             # Under the lock, as `dismiss` is: whoever voids a flight removes the entry afterwards,
             # so either this fill sees the void, or that removal sees this fill.
@@ -249,32 +179,33 @@ class Memory:
                 return False
             if not fits:
                 space.ledger.oversize += 1
-            # Busy means that a finaliser runs inside this very thread's change: to store is never
-            # owed, while to remove is, and is put off to the end of that change.
-            if self._busy:
+            # A finaliser or a signal handler runs inside this very thread's change: to store is
+            # never owed, while to remove is, and is put off to the end of that change.
+            if not self._may_change(garbage, inside=inside):
                 self._put_off(space, copy.key, INVALIDATED)
                 return False
-            self._busy = True
-            try:
-                old = space.index.get(copy.key)
-                if old is not None:
-                    copy.key = old.key  # the index keeps the first of equal keys, so there is one
-                    self._policy.forget(old)
-                    self._count(old, -1)
-                    space.ledger.invalidated += 1
-                if fits:
-                    self._make_room(copy, garbage)
-                # Void by now: a finaliser of this thread did it since the first look.
-                stored = fits and (flight is None or not flight.void)
-                if stored:
-                    space.index[copy.key] = copy
-                    self._count(copy, +1)
-                    self._policy.admit(copy)
-                    self.footprints.record(hash(copy.identity), INVALIDATED)
-                if old is not None:
-                    self._strip(old, garbage)
-            finally:
-                self._end_change(garbage)
+            self._changing = True
+            old = space.index.get(copy.key)
+            self._flux.append((copy, copy.versions))
+            if old is not None:
+                copy.key = old.key  # the index keeps the first of equal keys, so there is one
+                self._flux.append((old, old.versions))
+                self._policy.forget(old)
+                self._count(old, -1)
+                space.ledger.invalidated += 1
+            if fits:
+                self._make_room(copy, garbage)
+            # Void by now: a finaliser of this thread did it since the first look.
+            stored = fits and (flight is None or not flight.void)
+            if stored:
+                self._holding[space] = None
+                space.index[copy.key] = copy
+                self._count(copy, +1)
+                self._policy.admit(copy)
+                self.footprints.record(hash(copy.identity), INVALIDATED)
+            if old is not None:
+                self._strip(old, garbage)
+            self._end_change(garbage)
         return stored
 
     def dismiss(self, space: Space, key: Hashable, cause: int, *, only: Copy | None = None) -> bool:
@@ -283,19 +214,76 @@ class Memory:
         `cause` is one of ``orc.tiers.footprints``.
         """
         garbage: list[object] = []
+        inside = self._inside()
         with self._lock:
             if only is not None and space.index.get(key) is not only:
                 return False
-            return self._take_out(space, key, cause, garbage)
+            return self._take_out(space, key, cause, garbage, inside=inside)
 
     def empty(self, space: Space) -> None:
         """Drop all copies of a space."""
         garbage: list[object] = []
+        inside = self._inside()
         with self._lock:
             for key in list(space.index):
-                self._take_out(space, key, INVALIDATED, garbage)
+                self._take_out(space, key, INVALIDATED, garbage, inside=inside)
+
+    def _inside(self) -> bool:
+        """Tell whether this thread has the lock already: inside of a change, or of a fork."""
+        return self._lock._is_owned()  # type: ignore[no-any-return]  # noqa: SLF001 - no other word
+
+    def _heal(self) -> None:
+        if self._changing and not self._inside():
+            garbage: list[object] = []
+            with self._lock:
+                self._may_change(garbage, inside=False)
 
     # Everything below is called with the lock held.
+
+    def _may_change(self, garbage: list[object], *, inside: bool) -> bool:
+        """Tell whether a change may begin; `inside`: this thread had the lock before.
+
+        Only inside of a change can one be under way. Otherwise its end did not come, since the
+        handler of a signal raised in the middle of it: then everything is counted anew.
+        """
+        if self._changing:
+            if inside:
+                return False
+            self._count_anew(garbage)
+        return True
+
+    def _count_anew(self, garbage: list[object]) -> None:
+        """Make policy and accounts of what the indexes hold. The order of uses is lost."""
+        while self._orphans:
+            self._flux.append((self._orphans.popleft()[0], ()))
+        for copy, versions in self._flux:
+            copy.rank = DEAD  # unless it is found below
+            for tag, _ in (*versions, *copy.versions):
+                tag.entries = 0
+        policy = policy_of(self._policy_given)
+        living: list[Copy] = []
+        for space in list(self._holding):
+            for key, copy in list(space.index.items()):
+                if copy.wall_until == NEVER:  # it was leaving
+                    space.index.pop(key, None)
+                    copy.rank = DEAD
+                    garbage.append(copy)
+                else:
+                    living.append(copy)
+            space.items = 0
+            if not space.index:
+                self._holding.pop(space, None)
+        for copy in living:
+            for tag, _ in copy.versions:
+                tag.entries = 0
+        self._items = self._entry_bytes = 0
+        for copy in living:
+            self._count(copy, +1)
+            policy.admit(copy)
+        self._policy = policy
+        garbage.append(self._flux)
+        self._flux = []
+        self._torn = self._changing = False
 
     def _resize(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -322,39 +310,39 @@ class Memory:
         most = self.max_items
         # Hits first, and then who comes: the policy learns of both in the order in which they were.
         self._drain()
-        while self.items and (
-            self._entry_bytes > room or (most is not None and self.items >= most)
+        while self._items and (
+            self._entry_bytes > room or (most is not None and self._items >= most)
         ):
             victim: Copy = self._policy.victim()
             expired = victim.space.wall() >= victim.fresh_until
             self._let_go(victim, EXPIRED if expired else EVICTED, garbage)
 
-    def _take_out(self, space: Space, key: Hashable, cause: int, garbage: list[object]) -> bool:
-        if self._busy:
+    def _take_out(
+        self, space: Space, key: Hashable, cause: int, garbage: list[object], *, inside: bool
+    ) -> bool:
+        if not self._may_change(garbage, inside=inside):
             return self._put_off(space, key, cause)
-        self._busy = True
-        try:
-            copy = space.index.get(key)
-            if copy is None:
-                return False
+        self._changing = True
+        copy = space.index.get(key)
+        if copy is not None:
             self._policy.forget(copy)
             self._let_go(copy, cause, garbage)
-        finally:
-            self._end_change(garbage)
-        return True
+        self._end_change(garbage)
+        return copy is not None
 
     def _put_off(self, space: Space, key: Hashable, cause: int) -> bool:
+        self._torn = True
         copy = space.index.pop(key, None)
-        if copy is None:
-            return False
-        copy.wall_until = NEVER
-        self._orphans.append((copy, cause))
-        return True
+        if copy is not None:
+            copy.wall_until = NEVER
+            self._orphans.append((copy, cause))
+        self._torn = False
+        return copy is not None
 
     def _count(self, copy: Copy, step: int) -> None:
         space = copy.space
         space.items += step
-        self.items += step
+        self._items += step
         self._entry_bytes += step * copy.weight * GRAIN
         if space.items == (step > 0):  # the first of its space, or the last
             self._entry_bytes += step * SPACE_BYTES
@@ -365,6 +353,7 @@ class Memory:
 
     def _let_go(self, copy: Copy, cause: int, garbage: list[object]) -> None:
         space = copy.space
+        self._flux.append((copy, copy.versions))
         self._count(copy, -1)
         self.footprints.record(hash(copy.identity), cause)
         if cause == EVICTED:
@@ -381,6 +370,7 @@ class Memory:
         if space.index.get(copy.key) is copy:
             space.index.pop(copy.key, None)
         if not space.items:
+            self._holding.pop(space, None)
             space.index.clear()  # a dict that was emptied keeps its table
         garbage.append((copy.value, copy.thaw, copy.key, copy.versions))
         # Queues and the log keep the shell for a while, and it keeps nothing.
@@ -390,9 +380,16 @@ class Memory:
         del copy.space
 
     def _end_change(self, garbage: list[object]) -> None:
-        while self._orphans:
-            copy, cause = self._orphans.popleft()
-            if copy.rank != DEAD:
-                self._policy.forget(copy)
-                self._let_go(copy, cause, garbage)
-        self._busy = False
+        """End a change. An interrupt that came before this leaves the mark of a change behind."""
+        while True:
+            while self._orphans:
+                copy, cause = self._orphans[0]
+                if copy.rank != DEAD:
+                    self._policy.forget(copy)
+                    self._let_go(copy, cause, garbage)
+                self._orphans.popleft()
+            garbage.append(self._flux)
+            self._flux = []
+            if not self._orphans:  # nothing is called from here on, so that none can come
+                self._changing = self._torn
+                return

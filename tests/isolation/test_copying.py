@@ -163,7 +163,7 @@ IMMUTABLE = [
 ]
 
 
-@pytest.mark.parametrize("value", IMMUTABLE, ids=repr)
+@pytest.mark.parametrize("value", IMMUTABLE, ids=lambda each: type(each).__name__)
 def test_an_immutable_value_is_shared(value):
     """Every type in the contract's list comes out as the very object that went in."""
     assert keep(value, "auto") == (value, None)
@@ -274,7 +274,7 @@ def test_functions_and_classes_come_out_by_reference():
 @pytest.mark.parametrize(
     "value",
     [{}, {"a": 1, (1, "b"): Point(1, 2)}, [], [1, (2,), Colour.RED], set(), {1, frozenset({2})}],
-    ids=repr,
+    ids=lambda each: type(each).__name__,
 )
 def test_a_flat_container_comes_out_as_a_shallow_copy(value):
     """A dict, list or set of immutables is copied by its own C method, and kept apart as well."""
@@ -587,7 +587,9 @@ def test_a_generator_within_a_value_is_refused(wrap):
 
 
 @pytest.mark.parametrize(
-    "value", [*IMMUTABLE, *MUTABLE.values(), threading.Lock(), io.StringIO()], ids=repr
+    "value",
+    [*IMMUTABLE, *MUTABLE.values(), threading.Lock(), io.StringIO()],
+    ids=lambda each: type(each).__name__,
 )
 def test_share_hands_out_the_value_itself(value):
     """With "share" nothing is judged or copied, not even what has no copy."""

@@ -253,7 +253,7 @@ def big_books(number: int) -> list[Counters]:
 def test_every_line_fits_a_terminal(number: int) -> None:
     """At most 80 characters, however large the numbers and however long the names."""
     memory = Memory()
-    memory.items = number
+    memory._items = number
     memory.max_bytes = memory._entry_bytes = min(number, 10**18)
     text = str(report(total(big_books(number), ["dynamodb-with-a-long-name"]), memory))
     assert max(map(len, text.splitlines())) <= 80

@@ -132,7 +132,7 @@ def audit_memory(memory, *spaces):
     )
     assert memory.used_bytes <= memory.max_bytes
     assert memory.max_items is None or memory.items <= memory.max_items
-    assert not memory._busy
+    assert not memory._changing
     assert not memory._orphans
 
 

@@ -13,9 +13,9 @@ import cachetools
 import pytest
 
 import orc
-from orc.tiers import eviction, memory
+from orc.tiers import eviction, memory, spaces
 
-FILES = {memory.__file__, eviction.__file__}
+FILES = {memory.__file__, eviction.__file__, spaces.__file__}
 MOST = 4
 
 

@@ -127,7 +127,7 @@ def test_an_atom_weighs_its_own_size_in_steps_of_16_bytes(value):
     [None, True, ..., NotImplemented, int, Card, Colour, Colour.RED, sys, weigh, len, [].append,
      "".join, weigh.__code__, Card.__eq__, str.upper, dict.__dict__["fromkeys"], Sized(1).__init__,
      object().__str__, int.__add__, int.real, SlotCard.name, sys._getframe()],
-    ids=repr,
+    ids=lambda each: type(each).__name__,
 )  # fmt: skip
 def test_what_values_share_weighs_nothing(value):
     """Singletons, classes, enum members, modules, functions and code are not a value's own."""

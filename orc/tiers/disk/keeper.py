@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
+from _thread import RLock
 
 from orc.errors import TierError, TierTimeoutError
 from orc.tiers.disk import rows
@@ -20,7 +20,7 @@ from orc.tiers.disk.files import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from orc.model.row import Budget, Row
     from orc.tiers.disk.files import File
@@ -44,17 +44,25 @@ STUCK = 10.0
 STUCK_TRIES = 3
 """if it tried so often: two failures an hour apart say nothing."""
 
-_lock = allocate_lock()
+_lock: Any = RLock()
 """For every use of SQLite in this process. It is held while the process forks: the child of a fork
-in the middle of somebody's use would find SQLite's own locks taken, for ever."""
+in the middle of somebody's use would find SQLite's own locks taken, for ever.
+
+A thread that has it already is in the middle of an operation, and a finaliser or the handler of a
+signal wants another: that one is told that the file is busy. It is taken inside of a ``try``, and
+given back whether it was had or not, since an interrupt may come between any two instructions."""
 _forks = [0]
 _held_for_fork = [False]
 _left_behind: list[File] = []
 """Files of a parent. To close one in the child would take part in what the parent does."""
 
 
+def _inside() -> bool:
+    return _lock._is_owned()  # type: ignore[no-any-return]  # noqa: SLF001 - C has no other word
+
+
 def _before_fork() -> None:
-    # Not for ever: a signal may have come in the middle of an operation of this very thread.
+    # Not for ever: another thread may be in the middle of a long operation.
     _held_for_fork[0] = _lock.acquire(timeout=1.0)
 
 
@@ -138,16 +146,19 @@ class Keeper:
 
     def _run(self, work: Callable[[float], T], budget: Budget, left: float, most: int) -> T:
         """Run an operation that waits for as many milliseconds at most, whatever is left."""
-        if left <= 0 or not (
-            _lock.acquire(blocking=False) or _lock.acquire(timeout=min(left, most / 1000))
-        ):
-            raise TierTimeoutError("the disk tier had no time, or other threads are using it")
+        if left <= 0 or _inside():
+            raise TierTimeoutError("the disk tier had no time, or this thread is using it")
         try:
+            if not (_lock.acquire(blocking=False) or _lock.acquire(timeout=min(left, most / 1000))):
+                raise TierTimeoutError("other threads are using the disk tier")
             # Powers of two, so that SQLite need not be told anew each time.
             self._patience = min(most, (1 << int(left * 1000).bit_length()) >> 1)
             return self._attempt(work, budget.wall())
         finally:
-            _lock.release()
+            try:
+                _lock.release()
+            except RuntimeError:
+                pass  # it was not had
 
     def glance(self, address: str, budget: Budget, most: int = LONG_WAIT) -> Row | None:
         """Return the row under the one address, if that needs nothing but to read it.
@@ -160,11 +171,11 @@ class Keeper:
             or file.forks != _forks[0]
             or file.patience > most
             or file.patience >= budget.left() * 1000
-            or not _lock.acquire(False)
+            or _inside()
         ):
             return None
         try:
-            if file is not self._file:
+            if not _lock.acquire(False) or file is not self._file:
                 return None
             now = budget.wall()
             if not 0 <= now - file.looked_at < LOOK_AGAIN:
@@ -178,7 +189,10 @@ class Keeper:
         except faults():  # whoever runs the operation meets it again, and deals with it
             pass
         finally:
-            _lock.release()
+            try:
+                _lock.release()
+            except RuntimeError:
+                pass  # as above
         return None
 
     async def arun(self, work: Callable[[float], T], budget: Budget) -> T:
@@ -206,12 +220,16 @@ class Keeper:
 
     def prewarm(self) -> None:
         """Open the file. Raises ``TierError`` where that cannot be done."""
+        if _inside():
+            raise TierTimeoutError("this thread is using the disk tier")
         with _lock:
             self._patience = LONG_WAIT
             self._attempt(lambda _: self.opened(), 0.0)
 
     def entries(self) -> int:
         """Count the rows of the file, if it is open."""
+        if _inside():
+            return 0
         with _lock:
             file = self._file
             if file is None or file.forks != _forks[0]:
@@ -223,11 +241,16 @@ class Keeper:
 
     def close(self) -> None:
         """Close the file. Never raises."""
-        if _lock.acquire(timeout=1.0):
-            try:
+        if _inside():
+            return  # in the middle of an operation of this very thread
+        try:
+            if _lock.acquire(timeout=1.0):
                 self._drop()
-            finally:
+        finally:
+            try:
                 _lock.release()
+            except RuntimeError:
+                pass  # as above
 
     def forked(self) -> None:
         """Forget the connection of the parent of this process."""
@@ -261,6 +284,8 @@ class Keeper:
 
     def begin(self, file: File) -> None:
         """Begin a transaction that writes."""
+        if file.connection.in_transaction:  # which an interrupt has left open
+            file.connection.execute("ROLLBACK")
         file.connection.execute("BEGIN IMMEDIATE")
 
     def commit(self, file: File) -> None:

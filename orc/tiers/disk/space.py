@@ -41,9 +41,6 @@ _BEFORE_ALL = -(1 << 63)
 MOST_MARKS = 32_768
 """Rows that are remembered as read: some 3 MB."""
 
-_never_free = allocate_lock()
-_never_free.acquire()
-
 
 class Space:
     """The bound in bytes, shared out; and the hand and marks of eviction."""
@@ -107,7 +104,9 @@ class Space:
                 return
             if frames >= 0:
                 raise Full(f"somebody reads for so long that the log is at {size} bytes")
-            _never_free.acquire(timeout=0.001)
+            never_free = allocate_lock()
+            never_free.acquire()
+            never_free.acquire(timeout=0.001)
         raise Busy("another process is emptying the log")
 
     def make_room(self, connection: Connection, added: int, now: float) -> bool:

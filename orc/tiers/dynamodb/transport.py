@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from _thread import RLock, _local
 
-from orc.errors import ConfigError, TierThrottledError, TierTimeoutError
+from orc.errors import ConfigError, TierError, TierThrottledError, TierTimeoutError
 from orc.model.address import LAYOUT
 from orc.tiers.dynamodb.failures import CONDITION, error_of, transient
 from orc.tiers.dynamodb.requests import get
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from orc.errors import TierError
     from orc.model.row import Budget
 
 CONNECTIONS = 32
@@ -135,21 +134,34 @@ class Transport:
             client = self._client
             if client is not None:
                 return client
+            self._refuse_inside()
             try:
+                self._local.inside = True
                 client = self._make() if self._given is None else self._given
                 self._untyped = _is_of_a_resource(client, self.table)
             except ConfigError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever botocore finds wrong
                 raise self._error(error, "anything") from None
+            finally:
+                self._local.inside = False
             self._client = client
             return client
+
+    def _refuse_inside(self) -> None:
+        """Raise ``TierError`` for a finaliser or a signal handler in the middle of the client.
+
+        boto3 and urllib3 have locks that their own thread cannot take twice: it would hang.
+        """
+        if getattr(self._local, "inside", False):
+            raise TierError(f"DynamoDB table {self.table!r}: this thread is inside of its client")
 
     def ask(self, operation: str, asked: dict[str, Any], time: Time) -> Mapping[str, Any]:
         """Send a request, and return its answer.
 
         Raises ``ConditionFailed`` and errors of tiers, and nothing else.
         """
+        self._refuse_inside()
         if self._untyped:
             asked = _untyped(asked)
         failed: TierError | None = None
@@ -160,6 +172,7 @@ class Transport:
                 break
             self._count("requests", 1)
             try:
+                self._local.inside = True
                 answer: Mapping[str, Any] = getattr(client, _METHODS[operation])(**asked)
             except Exception as error:  # noqa: BLE001 - named by the error that it becomes
                 failed = self._failed(error, operation)
@@ -168,6 +181,8 @@ class Transport:
             else:
                 self._count_units(operation, answer.get("ConsumedCapacity"))
                 return answer
+            finally:
+                self._local.inside = False
         if failed is not None:
             raise failed
         raise TierTimeoutError(

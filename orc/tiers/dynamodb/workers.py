@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import RLock
+from _thread import RLock, _local
 
 from orc.errors import TierError, TierTimeoutError, TierUnavailableError
 from orc.tiers.dynamodb.transport import CONNECTIONS
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Workers:
     """Two bounded pools: a coroutine's call may wait for requests, and never for its own kind."""
 
-    __slots__ = ("_lock", "_pools")
+    __slots__ = ("_local", "_lock", "_pools")
 
     def __init__(self) -> None:
         self._lock = RLock()
+        self._local = _local()
         self._pools: dict[str, ThreadPoolExecutor] = {}
 
     def close(self) -> None:
@@ -73,6 +74,9 @@ class Workers:
         return self._submit("calls", quietly)
 
     def _submit(self, kind: str, call: Callable[..., Any], *given: Any) -> Any:
+        if getattr(self._local, "inside", False):
+            # A pool of threads has locks that its own thread cannot take twice.
+            raise TierError("DynamoDB: this thread is in the middle of starting a request")
         with self._lock:  # so that no pool is shut down between being found and being used
             pool = self._pools.get(kind)
             if pool is None:
@@ -80,6 +84,9 @@ class Workers:
 
                 pool = self._pools[kind] = ThreadPoolExecutor(CONNECTIONS, f"orc-dynamodb-{kind}")
             try:
+                self._local.inside = True
                 return pool.submit(call, *given)
             except RuntimeError as error:  # the interpreter ends, or has no thread left
                 raise TierUnavailableError(f"DynamoDB: no thread for a request: {error}") from None
+            finally:
+                self._local.inside = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import _local
+
 from orc.errors import ConfigError, TierError
 from orc.tiers.redis.replies import failure, server_error
 from orc.tiers.redis.vendor import is_reply
@@ -83,11 +85,12 @@ def check_decoding(client: Any) -> None:
 class HandedThreads:
     """The transport by a client for threads."""
 
-    __slots__ = ("_checked", "_client")
+    __slots__ = ("_checked", "_client", "_local")
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._checked = False
+        self._local = _local()
 
     def exchange(
         self, sends: Sequence[tuple[Node, list[Command]]], _budget: Budget
@@ -101,7 +104,14 @@ class HandedThreads:
         if not self._checked:
             check_decoding(self._client)
             self._checked = True
-        return [self._exchange(commands) for _, commands in sends]
+        if getattr(self._local, "inside", False):
+            # A finaliser or a signal handler, and the client may have locks that are not for that.
+            raise TierError("this thread is inside of the client that was handed in")
+        try:
+            self._local.inside = True
+            return [self._exchange(commands) for _, commands in sends]
+        finally:
+            self._local.inside = False
 
     def stamp(self, wall: float) -> None:
         """Leave the client: it keeps no such instants."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
 
 from orc.errors import TierError, TierTimeoutError
 from orc.tiers.redis.idle import Idle
@@ -65,7 +65,7 @@ class Coroutines:
         self._target = target
         self._credentials = credentials
         self._class: Any = connection_class(target, asynchronous=True)
-        self._lock = allocate_lock()
+        self._lock = RLock()
         self._loops: dict[AbstractEventLoop, LoopConnections] = {}
 
     async def exchange(
@@ -148,7 +148,7 @@ class Coroutines:
     def forget(self) -> None:
         """Let go of the connections without closing them."""
         _forgotten.append(self._loops)
-        self._lock = allocate_lock()
+        self._lock = RLock()
         self._loops = {}
 
     async def _mine(self) -> LoopConnections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Idle:
     __slots__ = ("_lock", "_waiting")
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
+        # Re-entrant, as every lock: a finaliser or a signal handler may come while it is held.
+        self._lock = RLock()
         self._waiting: dict[Node, list[tuple[float, Any]]] = {}
 
     def take(self, node: Node, budget: Budget) -> tuple[Any | None, list[Any]]:
