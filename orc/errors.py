@@ -18,6 +18,7 @@
     │   ├── TierTimeoutError      (TimeoutError)     not within its budget
     │   ├── TierUnavailableError  (ConnectionError)  it cannot be reached, or is left alone
     │   ├── TierThrottledError                       it has more to do than was paid for
+    │   ├── TierReadOnlyError                        it takes no writes now, and is still read
     │   └── TierRefusedError      (PermissionError)  no such table, right or user: yours to mend
     ├── ThrottledError      (RuntimeError)  every container of a fleet is busy, and no more may be
     └── SourceUnavailable                   yours to raise: "the origin cannot be reached"
@@ -43,6 +44,7 @@ __all__ = (
     "SourceUnavailable",
     "ThrottledError",
     "TierError",
+    "TierReadOnlyError",
     "TierRefusedError",
     "TierThrottledError",
     "TierTimeoutError",
@@ -128,6 +130,9 @@ class TierError(OrcError, OSError):
 class TierTimeoutError(TierError, TimeoutError):
     """A tier did not answer within its budget. What it was asked to write may be written."""
 
+    arriving = False
+    """Whether a part of the answer was there: then the tier is alive, and is not left alone."""
+
 
 class TierUnavailableError(TierError, ConnectionError):
     """A tier cannot be reached; or it could not a moment ago, and is left alone for a while."""
@@ -135,6 +140,10 @@ class TierUnavailableError(TierError, ConnectionError):
 
 class TierThrottledError(TierError):
     """A tier refuses work because there is too much of it."""
+
+
+class TierReadOnlyError(TierError):
+    """A tier takes no writes now, as a replica after a fail-over; it is still read."""
 
 
 class TierRefusedError(TierError, PermissionError):

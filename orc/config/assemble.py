@@ -128,7 +128,7 @@ def _from_addresses(
 
 
 def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> SharedTier:
-    """Put a codec in front of a tier of bytes, and a guard round it where it is remote."""
+    """Put a codec in front of a tier of bytes, and a guard round it."""
     if hasattr(tier, "fetch_many"):
         return tier  # type: ignore[no-any-return]
     from orc.engine.entry_tier import EntryTier
@@ -140,14 +140,14 @@ def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> 
             raise ConfigError(f"the tier {tier.name} needs {module}: pip install {wanted}")
     if hasattr(tier, "default_to"):
         tier.default_to(temporary_directory(read()))
-    if tier.remote:
-        from orc.tiers.guard import Guard
+    from orc.tiers.guard import Guard
 
-        times: dict[str, Any] = {
-            "reserve": settings["reserve"],
-            "rest": settings["breaker_open"],
-        }
-        tier = Guard(tier, clock, remaining, **times)
+    times: dict[str, Any] = {
+        "reserve": settings["reserve"] if tier.remote else 0.0,
+        "rest": settings["breaker_open"],
+        "wait": settings["wait"],
+    }
+    tier = Guard(tier, clock, remaining, small=settings.is_small, **times)
     return EntryTier(tier, codec, clock)
 
 

@@ -81,6 +81,9 @@ class Setting:
         return ConfigError(f"{said} is not allowed: give {self.allowed}")
 
 
+WHOLE_PROCESSOR = 1769
+"""Megabytes with which a function has one processor ("Configure Lambda function memory", AWS)."""
+
 SECONDS = "seconds, 0 or more"
 SIZE = "a positive number of bytes, with a unit if you like (`512kb`, `64mb`), or a share (`10%`)"
 
@@ -303,6 +306,8 @@ class Settings:
             self._values["namespace"] = variables.get(FUNCTION_NAME, "")
         megabytes = variables.get(FUNCTION_MEGABYTES, "")
         whole = int(megabytes) * values.MEGABYTE if megabytes.isdigit() else values.ELSEWHERE_BYTES
+        self.is_small = megabytes.isdigit() and int(megabytes) < WHOLE_PROCESSOR
+        """Whether the function has a part of a processor only."""
         self.function_bytes = whole // Platform(variables).workers
         """Bytes that this process may think of as its own: its environment's, by its workers."""
 

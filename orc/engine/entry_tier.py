@@ -67,17 +67,20 @@ class EntryTier:
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
+        budget = Budget(self._clock, self.tier.budget)
         try:
             rows = self.tier.get_many(
-                [each.text for each in addresses],
-                Budget(self._clock, self.tier.budget),
-                consistent=consistent,
+                [each.text for each in addresses], budget, consistent=consistent
             )
         finally:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
-            self._run(self._claiming(addresses, found, lacking, accept, lease, sink))
+            claiming = self._claiming(addresses, found, lacking, accept, lease, sink)
+            try:
+                self._run(claiming, budget)
+            except TierError as error:
+                _unclaimed(found, lacking, error)
         return found
 
     async def afetch_many(
@@ -94,17 +97,20 @@ class EntryTier:
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
+        budget = Budget(self._clock, self.tier.budget)
         try:
             rows = await self.tier.aget_many(
-                [each.text for each in addresses],
-                Budget(self._clock, self.tier.budget),
-                consistent=consistent,
+                [each.text for each in addresses], budget, consistent=consistent
             )
         finally:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
-            await self._arun(self._claiming(addresses, found, lacking, accept, lease, sink))
+            claiming = self._claiming(addresses, found, lacking, accept, lease, sink)
+            try:
+                await self._arun(claiming, budget)
+            except TierError as error:
+                _unclaimed(found, lacking, error)
         return found
 
     def store_many(self, fills: Sequence[Fill], /) -> bool:
@@ -137,29 +143,31 @@ class EntryTier:
         """Do as :meth:`remove_many`, for coroutines."""
         await self._arun(_removing(addresses))
 
-    def _run(self, steps: Steps) -> Any:
+    def _run(self, steps: Steps, budget: Budget | None = None) -> Any:
+        """Drive steps: within one budget, or with one for each."""
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
         try:
             name, asked = next(steps)
             while True:
-                budget = Budget(self._clock, self.tier.budget)
-                name, asked = steps.send(getattr(self.tier, name)(asked, budget))
+                within = budget or Budget(self._clock, self.tier.budget)
+                name, asked = steps.send(getattr(self.tier, name)(asked, within))
         except StopIteration as end:
             return end.value
         finally:
             self._took(began)
 
-    async def _arun(self, steps: Steps) -> Any:
+    async def _arun(self, steps: Steps, budget: Budget | None = None) -> Any:
+        """Do as :meth:`_run`, for coroutines."""
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
         try:
             name, asked = next(steps)
             while True:
-                budget = Budget(self._clock, self.tier.budget)
-                name, asked = steps.send(await getattr(self.tier, f"a{name}")(asked, budget))
+                within = budget or Budget(self._clock, self.tier.budget)
+                name, asked = steps.send(await getattr(self.tier, f"a{name}")(asked, within))
         except StopIteration as end:
             return end.value
         finally:
@@ -320,6 +328,14 @@ class EntryTier:
         """Go on in a copy of a snapshot, in which every connection is dead."""
         # A guard forgets, too, what it knew of the tier's health.
         getattr(self.tier, "restored", self.tier.close)()
+
+
+def _unclaimed(
+    found: list[Found], lacking: Sequence[tuple[int, bytes | None]], error: TierError
+) -> None:
+    """Note that rows could not be claimed. What was found beside them is found all the same."""
+    for at, _ in lacking:
+        found[at] = Found(error=error)
 
 
 def _removing(addresses: Sequence[Address]) -> Steps:

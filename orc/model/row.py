@@ -117,15 +117,36 @@ class Write:
 class Budget:
     """The time that one operation of a tier has, and the clock it is measured by."""
 
-    __slots__ = ("_clock", "_until")
+    __slots__ = ("_clock", "_until", "allowance", "excused", "late")
 
     def __init__(self, clock: ClockLike, seconds: float) -> None:
         self._clock = clock
         self._until = clock.monotonic() + seconds
+        self.allowance = 0.0
+        """Seconds beside it for connecting, where it is the first of its process."""
+        self.excused = 0.0
+        """Seconds of the allowance that were spent."""
+        self.late = False
+        """Whether the answer was there when the time was over: not the tier was slow."""
 
     def left(self) -> float:
         """Seconds that are left; negative when it is over."""
         return self._until - self._clock.monotonic()
+
+    def connect(self) -> float:
+        """Begin to connect, with the allowance beside; return the instant for :meth:`connected`."""
+        self._until += self.allowance
+        return self._clock.monotonic()
+
+    def connected(self, since: float) -> None:
+        """End it, whatever came of it: what of the allowance was not needed is no more."""
+        self.excused = min(self.allowance, max(0.0, self._clock.monotonic() - since))
+        self._until -= self.allowance - self.excused
+        self.allowance = 0.0
+
+    def extend(self, seconds: float) -> None:
+        """Give back what was spent on anything but the server."""
+        self._until += seconds
 
     def wall(self) -> float:
         """Seconds since the epoch, now."""

@@ -6,51 +6,28 @@ are those of :class:`~orc.tiers.guarded_call.Call`, which threads and coroutines
 
 from __future__ import annotations
 
-from _thread import RLock
-
-from orc.errors import (
-    OrcWarning,
-    TierError,
-    TierRefusedError,
-    TierThrottledError,
-    TierTimeoutError,
-    TierUnavailableError,
-)
-from orc.model.row import Budget
-from orc.tiers.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+from orc.errors import TierError, TierTimeoutError
 from orc.tiers.guarded_call import Call
+from orc.tiers.health import FEW_ROWS, Health
+from orc.tiers.last_look import last_look
+from orc.tiers.places import AGAIN, LEAD, LoopPlaces, ThreadPlaces, Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import Any, Final, TypeVar
 
     from orc.model.ports import ClockLike, Tier
-    from orc.model.row import Claim, Row, Write
+    from orc.model.row import Budget, Claim, Row, Write
+    from orc.tiers.breaker import Breaker
 
     T = TypeVar("T")
 
-LEAST: Final = 0.25
-"""The part of a tier's budget with which a call is still begun.
-
-A budget is several times what a healthy call takes, so a quarter of it is enough for one. With less
-most calls would end in a timeout: time lost, and a tier left alone that was in good health.
-"""
-AIM: Final = 0.96
-"""The part of a budget that a tier is given: to notice that it is over takes time, too."""
-THROTTLED_REST: Final = 1.0
-"""Seconds without reads, or without writes, after the tier would not take any of them.
-
-DynamoDB refills what may be used each second ("Burst capacity", DynamoDB Developer Guide): sooner,
-the next request would pay for its attempts and be refused again; later, a cache in good health
-would be left unused because of one second's rush.
-"""
-REFUSED_REST: Final = 60.0
-"""Seconds until a right, a table or a password that was missing is asked for again."""
 SLACK: Final = 0.05
 """Seconds that a coroutine may take over its budget: a loaded event loop is late by some."""
-MOST_WARNINGS: Final = 8
-"""Different refusals that are warned of; a message with a number in it would never be the same."""
+PLACES: Final = 16
+"""Calls of a tier that run at once, of threads and of the coroutines of each loop."""
 
 
 class Guard:
@@ -73,27 +50,21 @@ class Guard:
     """
 
     __slots__ = (
-        "_clock",
-        "_counts",
-        "_lock",
-        "_reads",
+        "_by_loop",
+        "_health",
+        "_longest_wait",
+        "_places",
         "_remaining",
-        "_reserve",
-        "_rest",
-        "_timeout",
-        "_warned",
-        "_whole",
-        "_writes",
+        "_running_loop",
         "budget",
         "fleetwide",
-        "max_value_bytes",
         "name",
         "remote",
         "store",
         "tier",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings
         self,
         tier: Tier,
         clock: ClockLike,
@@ -101,6 +72,8 @@ class Guard:
         *,
         reserve: float = 0.1,
         rest: float = 5.0,
+        wait: float = 10.0,
+        small: bool = False,
     ) -> None:
         self.tier = tier
         self.name = tier.name
@@ -108,21 +81,23 @@ class Guard:
         self.remote = tier.remote
         self.store = getattr(tier, "store", "")
         self.budget = tier.budget
-        self.max_value_bytes = tier.max_value_bytes
-        self._clock = clock
         self._remaining = remaining
-        self._reserve = reserve
-        self._rest = rest
-        self._whole = Breaker()
-        self._reads = Breaker()
-        self._writes = Breaker()
-        self._warned: set[str] = set()
-        self._timeout: Any = None
-        self._lock = RLock()
-        self._counts = _nothing()
+        self._longest_wait = wait
+        self._running_loop: Any = None
+        self._health = Health(tier, clock, remaining, reserve=reserve, rest=rest, small=small)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._places = ThreadPlaces(getattr(self.tier, "places", PLACES))
+        self._by_loop: dict[AbstractEventLoop, LoopPlaces] = {}
 
     def __repr__(self) -> str:
         return f"<Guard of {self.tier!r}, {self.state}>"
+
+    @property
+    def max_value_bytes(self) -> int:
+        """The largest payload that the tier takes."""
+        return self.tier.max_value_bytes
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -130,70 +105,223 @@ class Guard:
         self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
     ) -> Sequence[Row | TierError]:
         """Read rows; see ``orc.model.ports.Tier``."""
-        with Call(self, self._reads, budget) as call:
-            answers = self.tier.get_many(addresses, call.budget, consistent=consistent)
-            return call.answered(answers)
+        return self._call(
+            self._health.reads,
+            addresses,
+            budget,
+            lambda within: self.tier.get_many(addresses, within, consistent=consistent),
+        )
 
     def claim_many(self, claims: Sequence[Claim], budget: Budget, /) -> Sequence[Row | TierError]:
         """Claim rows; see ``orc.model.ports.Tier``."""
-        with Call(self, self._writes, budget) as call:
-            return call.answered(self.tier.claim_many(claims, call.budget))
+        return self._call(
+            self._health.writes, claims, budget, lambda within: self.tier.claim_many(claims, within)
+        )
 
     def set_many(self, writes: Sequence[Write], budget: Budget, /) -> Sequence[bool | TierError]:
         """Write rows; see ``orc.model.ports.Tier``."""
-        with Call(self, self._writes, budget) as call:
-            return call.answered(self.tier.set_many(writes, call.budget))
+        return self._call(
+            self._health.writes, writes, budget, lambda within: self.tier.set_many(writes, within)
+        )
 
     def delete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Remove rows; see ``orc.model.ports.Tier``. Raises too where the tier is left alone."""
-        with Call(self, self._writes, budget) as call:
-            self.tier.delete_many(addresses, call.budget)
+
+        def delete(within: Budget) -> Sequence[None]:
+            self.tier.delete_many(addresses, within)
+            return ()
+
+        self._call(self._health.writes, addresses, budget, delete)
 
     async def aget_many(
         self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
     ) -> Sequence[Row | TierError]:
-        """Do as :meth:`get_many`, for coroutines."""
-        with Call(self, self._reads, budget) as call:
-            asked = self.tier.aget_many(addresses, call.budget, consistent=consistent)
-            return call.answered(await self._within(asked, call.budget))
+        """Do as :meth:`get_many`, for coroutines; such as have to wait are done in one read."""
+
+        def read(some: Sequence[str], within: Budget) -> Awaitable[Sequence[Row | TierError]]:
+            return self.tier.aget_many(some, within, consistent=consistent)
+
+        places = self._loop_places()
+        if places.crowded and len(addresses) <= FEW_ROWS:
+            return await self._gathered(places, addresses, budget, read, consistent=consistent)
+        return await self._acall(
+            self._health.reads, addresses, budget, lambda within: read(addresses, within)
+        )
 
     async def aclaim_many(
         self, claims: Sequence[Claim], budget: Budget, /
     ) -> Sequence[Row | TierError]:
         """Do as :meth:`claim_many`, for coroutines."""
-        with Call(self, self._writes, budget) as call:
-            asked = self.tier.aclaim_many(claims, call.budget)
-            return call.answered(await self._within(asked, call.budget))
+        return await self._acall(
+            self._health.writes,
+            claims,
+            budget,
+            lambda within: self.tier.aclaim_many(claims, within),
+        )
 
     async def aset_many(
         self, writes: Sequence[Write], budget: Budget, /
     ) -> Sequence[bool | TierError]:
         """Do as :meth:`set_many`, for coroutines."""
-        with Call(self, self._writes, budget) as call:
-            asked = self.tier.aset_many(writes, call.budget)
-            return call.answered(await self._within(asked, call.budget))
+        return await self._acall(
+            self._health.writes, writes, budget, lambda within: self.tier.aset_many(writes, within)
+        )
 
     async def adelete_many(self, addresses: Sequence[str], budget: Budget, /) -> None:
         """Do as :meth:`delete_many`, for coroutines."""
-        with Call(self, self._writes, budget) as call:
-            await self._within(self.tier.adelete_many(addresses, call.budget), call.budget)
+
+        async def delete(within: Budget) -> Sequence[None]:
+            await self.tier.adelete_many(addresses, within)
+            return ()
+
+        await self._acall(self._health.writes, addresses, budget, delete)
 
     def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> Any:
         """Have the tier give claims back, unless it is left alone; return what has begun."""
-        if self._whole.resting or self._writes.resting:
+        if self._health.rests(self._health.writes):
             return None
         return getattr(self.tier, "start_giving_back", self.tier.aset_many)(writes, budget)
 
-    async def _within(self, asked: Awaitable[T], budget: Budget) -> T:
-        """Wait no longer than a budget and some slack, whatever the tier does."""
-        if self._timeout is None:
-            from asyncio import timeout
+    # -- the two ways to make a call --------------------------------------------------------------
 
-            self._timeout = timeout
-        belt = self._timeout(budget.left() + SLACK)
+    def _call(
+        self,
+        own: Breaker,
+        rows: Sequence[object],
+        budget: Budget,
+        ask: Callable[[Budget], Sequence[T]],
+    ) -> Sequence[T]:
+        call = Call(self._health, own, rows)
+        try:
+            if not self._places.take(call):
+                self._wait(call, budget)
+            # With threads beside it, slowness may be of the process, and not of the tier.
+            if not self._places.alone:
+                call.charged = 0.0
+            with call.begun(budget):
+                return call.answered(ask(call.budget))
+        finally:
+            self._places.leave(call)
+
+    def _wait(self, call: Call, budget: Budget) -> None:
+        """Wait for a place: outside of the budget, and not longer than this code can afford."""
+        before = budget.left()
+        waited = 0.0
+        try:
+            waited = self._places.wait(call, self._patience())
+        except TierError:
+            self._health.count("crowded")
+            raise
+        finally:
+            waited = max(waited, before - budget.left())
+            budget.extend(before - budget.left())
+            self._health.count("waits")
+            self._health.count("wait_seconds", waited)
+
+    async def _acall(
+        self,
+        own: Breaker,
+        rows: Sequence[object],
+        budget: Budget,
+        ask: Callable[[Budget], Awaitable[Sequence[T]]],
+    ) -> Sequence[T]:
+        call = Call(self._health, own, rows)
+        places = self._loop_places()
+        place: object = call
+        try:
+            if places.crowded:
+                place = Waiting(places.loop.create_future())
+                await self._await(places, place, budget)
+            else:
+                places.running[call] = None
+            with call.begun(budget):
+                return call.answered(await self._within(call, ask(call.budget)))
+        finally:
+            places.leave(place)
+
+    async def _gathered(
+        self,
+        places: LoopPlaces,
+        addresses: Sequence[str],
+        budget: Budget,
+        read: Callable[[Sequence[str], Budget], Awaitable[Sequence[Row | TierError]]],
+        *,
+        consistent: bool,
+    ) -> Sequence[Row | TierError]:
+        """Wait for a place, and read for all who wait; or have it read by one who has a place."""
+        call = Call(self._health, self._health.reads, addresses)
+        while True:
+            waiting = Waiting(places.loop.create_future(), addresses, consistent=consistent)
+            batch = [waiting]
+            answer: Any = AGAIN
+            try:
+                found = await self._await(places, waiting, budget)
+                if found == AGAIN:
+                    continue
+                if found != LEAD:
+                    if isinstance(found, TierError):
+                        raise found
+                    return found  # type: ignore[no-any-return]
+                batch = places.gather(waiting)
+                asked = list(dict.fromkeys(one for each in batch for one in each.addresses or ()))
+                call.rows = asked
+                with call.begun(budget):
+                    rows = call.answered(await self._within(call, read(asked, call.budget)))
+                answer = dict(zip(asked, rows, strict=True))
+                return [answer[each] for each in addresses]
+            except TierError as error:
+                answer = error
+                raise
+            finally:
+                for each in batch[1:]:
+                    if not each.woken.done():
+                        each.woken.set_result(
+                            [answer[one] for one in each.addresses or ()]
+                            if isinstance(answer, dict)
+                            else answer
+                        )
+                places.leave(waiting)
+
+    async def _await(self, places: LoopPlaces, waiting: Waiting, budget: Budget) -> Any:
+        """Do as :meth:`_wait`, for coroutines."""
+        before = budget.left()
+        try:
+            return await places.wait(waiting, self._patience())
+        except TierError:
+            self._health.count("crowded")
+            raise
+        finally:
+            waited = before - budget.left()
+            budget.extend(waited)
+            self._health.count("waits")
+            self._health.count("wait_seconds", waited)
+
+    def _patience(self) -> float:
+        remaining = self._remaining()
+        return self._longest_wait if remaining is None else remaining / 2
+
+    def _loop_places(self) -> LoopPlaces:
+        if self._running_loop is None:
+            from asyncio import get_running_loop
+
+            self._running_loop = get_running_loop
+        loop = self._running_loop()
+        places = self._by_loop.get(loop)
+        if places is None:
+            for other in [each for each in self._by_loop if each.is_closed()]:
+                self._by_loop.pop(other, None)
+            places = self._by_loop[loop] = LoopPlaces(loop, self._places.most)
+        return places
+
+    async def _within(self, call: Call, asked: Awaitable[T]) -> T:
+        """Wait no longer than a budget and some slack, whatever the tier does."""
+        budget = call.budget
+        belt = last_look(budget.left() + budget.allowance, SLACK)
         try:
             async with belt:
-                return await asked
+                answers = await asked
+                call.charged = belt.charged
+                return answers
         except TimeoutError as error:
             if not belt.expired() or isinstance(error, TierError):
                 raise
@@ -204,28 +332,22 @@ class Guard:
     @property
     def state(self) -> str:
         """``closed``; ``open``, if reads or writes are refused at once; or ``half-open``."""
-        wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        states = {each.state(wall, monotonic) for each in self._breakers()}
-        return next(state for state in (OPEN, HALF_OPEN, CLOSED) if state in states)
+        return self._health.state
 
     @property
     def reason(self) -> str:
         """Why it is not closed; empty if it is."""
-        return next((each.reason for each in self._breakers() if each.resting), "")
+        return self._health.reason
 
     def counts(self) -> Mapping[str, float]:
         """Return what the tier counted, and what was counted here, by name.
 
-        ``calls`` that were begun and their ``seconds``; ``skipped`` for want of time; ``resting``,
-        refused at once; ``opened``, how often the tier began to be left alone; and errors by kind,
-        each that stands in the place of an answer included.
+        ``calls`` that were begun and their ``seconds``; ``waits`` for a place, with their
+        ``wait_seconds``, and those in vain (``crowded``); ``skipped`` for want of time;
+        ``resting``, refused at once; ``opened``, how often the tier began to be left alone; and
+        errors by kind, each that stands in the place of an answer included.
         """
-        of_tier = self.tier.counts()
-        with self._lock:
-            return {**of_tier, **self._counts}
-
-    def _breakers(self) -> tuple[Breaker, Breaker, Breaker]:
-        return self._whole, self._reads, self._writes
+        return {**self.tier.counts(), **self._health.counts()}
 
     # -- the life of the process ------------------------------------------------------------------
 
@@ -238,6 +360,7 @@ class Guard:
 
     def prewarm(self) -> None:
         """Import and connect what the first call would; see ``orc.model.ports.Tier``."""
+        self._health.connected()
         self.tier.prewarm()
 
     def close(self) -> None:
@@ -246,104 +369,11 @@ class Guard:
 
     def forked(self) -> None:
         """Go on in the child of a fork: counting from zero, with everything to be seen anew."""
-        self._lock = RLock()
-        self._counts = _nothing()
-        self._reset()
+        self._begin()
+        self._health.forked()
         self.tier.forked()
 
     def restored(self) -> None:
         """Go on in a copy of a snapshot, in which every connection is dead."""
-        self._reset()
+        self._health.reset()
         self.tier.close()
-
-    def _reset(self) -> None:
-        for each in self._breakers():
-            each.reset()
-
-    # -- rules ------------------------------------------------------------------------------------
-
-    def _count(self, name: str, amount: float = 1) -> None:
-        with self._lock:
-            self._counts[name] += amount
-
-    def _probes(self, own: Breaker) -> tuple[int, int]:
-        """Let a call through as a probe of what rests, or raise ``TierUnavailableError``."""
-        wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        of_own = own.admitted(self._rest, wall, monotonic)
-        if of_own is None:
-            raise self._resting(own, wall, monotonic)
-        of_whole = self._whole.admitted(self._rest, wall, monotonic)
-        if of_whole is None:
-            own.abandoned(of_own)
-            raise self._resting(self._whole, wall, monotonic)
-        return of_whole, of_own
-
-    def _resting(self, breaker: Breaker, wall: float, monotonic: float) -> TierUnavailableError:
-        self._count("resting")
-        left = breaker.left(wall, monotonic)
-        return TierUnavailableError(
-            f"{self.name} is left alone for {left:.3g} s more: {breaker.reason}"
-        )
-
-    def _allowed(self, budget: Budget) -> Budget:
-        """Return the budget of a call: the least of the caller's, the tier's and what is left."""
-        asked = budget.left()
-        seconds = min(asked, self.budget * AIM)
-        remaining = self._remaining()
-        if remaining is not None:
-            seconds = min(seconds, remaining - self._reserve)
-        if seconds < self.budget * LEAST:
-            self._count("skipped")
-            raise TierUnavailableError(
-                f"{self.name} was not asked: {max(0.0, seconds):.3g} s are left, and it may need "
-                f"{self.budget:.3g} s"
-            )
-        return budget if seconds == asked else Budget(self._clock, seconds)
-
-    def _failed(self, error: TierError, own: Breaker, *, whole: bool) -> None:
-        """Count an error, and leave the tier alone if it is a reason to.
-
-        `whole`: it stands for all that was asked.
-        """
-        breaker, rest = self._whole, self._rest
-        if isinstance(error, TierTimeoutError):
-            kind, opens = "timeout_errors", True
-        elif isinstance(error, TierUnavailableError):
-            kind, opens = "unavailable_errors", whole
-        elif isinstance(error, TierThrottledError):
-            kind, opens = "throttled_errors", whole
-            breaker, rest = own, THROTTLED_REST
-        elif isinstance(error, TierRefusedError):
-            kind, opens = "refused_errors", whole
-            breaker, rest = own, REFUSED_REST
-        else:
-            kind, opens = "other_errors", False
-        self._count(kind)
-        if opens:
-            clock = self._clock
-            if breaker.opened(rest, str(error), clock.wall(), clock.monotonic()):
-                self._count("opened")
-        if kind == "refused_errors":
-            self._warn(str(error))
-
-    def _warn(self, message: str) -> None:
-        with self._lock:
-            if message in self._warned or len(self._warned) >= MOST_WARNINGS:
-                return
-            self._warned.add(message)
-        import warnings
-
-        warnings.warn(
-            f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
-            f"every {REFUSED_REST:.0f} s.",
-            OrcWarning,
-            stacklevel=2,
-        )
-
-
-_COUNTED = """calls seconds skipped resting opened
-timeout_errors unavailable_errors throttled_errors refused_errors other_errors"""
-
-
-def _nothing() -> dict[str, float]:
-    return dict.fromkeys(_COUNTED.split(), 0)

@@ -12,42 +12,76 @@ if TYPE_CHECKING:
 
     from orc.model.row import Budget
     from orc.tiers.breaker import Breaker
-    from orc.tiers.guard import Guard
+    from orc.tiers.health import Health
 
     T = TypeVar("T")
+
+LARGE = 64 * 1024
+"""Bytes of an answer that may take longer than another."""
 
 
 class Call:
     """One call of a guarded tier: begun if it may be, counted, and judged when it ends."""
 
-    __slots__ = ("_began", "_guard", "_own", "_probe", "_unproven", "budget")
+    __slots__ = (
+        "_began",
+        "_given",
+        "_health",
+        "_own",
+        "_probe",
+        "_unproven",
+        "budget",
+        "charged",
+        "large",
+        "rows",
+    )
 
-    def __init__(self, guard: Guard, own: Breaker, budget: Budget) -> None:
-        self._guard = guard
+    budget: Budget
+
+    def __init__(self, health: Health, own: Breaker, rows: Sequence[object]) -> None:
+        self._health = health
         self._own = own
         self._unproven = False
-        self.budget = guard._allowed(budget)  # noqa: SLF001 - its other half
+        self.large = False
+        """Whether the answer is so large that it may take its time."""
+        self.charged: float | None = None
+        """Seconds that the tier was waited for, where that is known; else the clock tells."""
+        self.rows = rows
         self._probe: tuple[int, int] | None = None
-        if guard._whole.resting or own.resting:  # noqa: SLF001
-            self._probe = guard._probes(own)  # noqa: SLF001
-        self._began = guard._clock.monotonic()  # noqa: SLF001
+        if health.rests(own):  # so that nothing waits for a place first
+            self._probe = health.admitted(own)
+
+    def begun(self, budget: Budget) -> Self:
+        """Begin with what of a budget it may have. Raises ``TierUnavailableError``."""
+        self._given = budget
+        try:
+            self.budget = self._health.allowed(budget)
+        except TierError:
+            if self._probe is not None:
+                self._health.probed(self._own, self._probe, well=False)
+            raise
+        self._began = self._health.monotonic()
+        return self
 
     def __enter__(self) -> Self:
         return self
 
     def answered(self, answers: Sequence[T]) -> Sequence[T]:
         """Count the errors among the answers, and return these."""
+        size = 0
         for each in answers:
             if isinstance(each, TierError):
                 self._partly(answers)
                 break
+            size += len(getattr(each, "payload", None) or b"")
+        self.large = size > LARGE
         return answers
 
     def _partly(self, answers: Sequence[object]) -> None:
         errors = [each for each in answers if isinstance(each, TierError)]
         whole = len(errors) == len(answers)
         for each in errors:
-            self._guard._failed(each, self._own, whole=whole)  # noqa: SLF001
+            self._health.failed(each, self._own, rows=len(self.rows), whole=whole)
         # Where some were answered, and none too late, a probe has found the tier.
         self._unproven = whole or any(isinstance(each, TierTimeoutError) for each in errors)
 
@@ -57,19 +91,23 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        guard = self._guard
-        seconds = guard._clock.monotonic() - self._began  # noqa: SLF001
-        with guard._lock:  # noqa: SLF001
-            counts = guard._counts  # noqa: SLF001
-            counts["calls"] += 1
-            counts["seconds"] += seconds
+        health = self._health
+        seconds = health.monotonic() - self._began
+        health.took(seconds)
         if isinstance(error, TierError):
-            guard._failed(error, self._own, whole=True)  # noqa: SLF001
+            health.failed(error, self._own, rows=len(self.rows))
+        elif error is None:
+            own = seconds if self.charged is None else self.charged
+            if self.budget.late:
+                own = 0.0
+            if len(self.rows) == 1 and not self.large:
+                health.answered(slow=own - self.budget.excused > health.slow_from)
+            if seconds > own and health.patient(seconds):
+                # It was this process that was slow: that is not taken from what is asked next.
+                self._given.extend(seconds - own)
+        elif kind is not None and kind.__name__ == "CancelledError" and health.patient(seconds):
+            given_up = TierTimeoutError(f"{health.name} had not answered after {seconds:.3g} s")
+            health.failed(given_up, self._own, rows=len(self.rows))
         if self._probe is not None:
-            of_whole, of_own = self._probe
-            if error is None and not self._unproven:
-                guard._whole.succeeded(of_whole)  # noqa: SLF001
-                self._own.succeeded(of_own)
-            else:
-                guard._whole.abandoned(of_whole)  # noqa: SLF001
-                self._own.abandoned(of_own)
+            well = error is None and not self._unproven
+            health.probed(self._own, self._probe, well=well)

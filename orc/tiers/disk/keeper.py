@@ -146,8 +146,10 @@ class Keeper:
 
     def _run(self, work: Callable[[float], T], budget: Budget, left: float, most: int) -> T:
         """Run an operation that waits for as many milliseconds at most, whatever is left."""
-        if left <= 0 or _inside():
-            raise TierTimeoutError("the disk tier had no time, or this thread is using it")
+        if _inside():
+            raise TierError("this thread is in the middle of another use of the disk tier")
+        if left <= 0:
+            raise TierError("there was no time to use the disk tier")
         try:
             if not (_lock.acquire(blocking=False) or _lock.acquire(timeout=min(left, most / 1000))):
                 raise TierTimeoutError("other threads are using the disk tier")
@@ -221,7 +223,7 @@ class Keeper:
     def prewarm(self) -> None:
         """Open the file. Raises ``TierError`` where that cannot be done."""
         if _inside():
-            raise TierTimeoutError("this thread is using the disk tier")
+            raise TierError("this thread is in the middle of another use of the disk tier")
         with _lock:
             self._patience = LONG_WAIT
             self._attempt(lambda _: self.opened(), 0.0)

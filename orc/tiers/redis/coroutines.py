@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from orc.errors import TierError, TierTimeoutError
+from orc.errors import TierError
+from orc.tiers import names
+from orc.tiers.last_look import last_look
 from orc.tiers.redis.idle import Idle
-from orc.tiers.redis.replies import failure, server_error
+from orc.tiers.redis.replies import failure, is_read_only, server_error
 from orc.tiers.redis.url import shown
 from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Semaphore
+    from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine, Sequence
     from typing import Any
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node, Target
-
-MOST_CONNECTIONS = 16
-"""Connections that one loop has to all servers; more coroutines wait within their budget."""
 
 _forgotten: list[Any] = []
 """Connections of a parent process. To close them here would change what its loop waits for."""
@@ -30,11 +29,10 @@ _forgotten: list[Any] = []
 class LoopConnections:
     """The connections that belong to one event loop, and end with it."""
 
-    __slots__ = ("idle", "keeper", "loop", "places", "used")
+    __slots__ = ("idle", "keeper", "loop", "used")
 
-    def __init__(self, loop: AbstractEventLoop, places: Semaphore) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
-        self.places = places
         self.idle = Idle()
         self.used: set[Any] = set()
         self.keeper = self._keep()
@@ -152,7 +150,7 @@ class Coroutines:
         self._loops = {}
 
     async def _mine(self) -> LoopConnections:
-        from asyncio import Semaphore, get_running_loop
+        from asyncio import get_running_loop
 
         loop = get_running_loop()
         mine = self._loops.get(loop)
@@ -160,7 +158,7 @@ class Coroutines:
             return mine
         with self._lock:
             ended = [self._loops.pop(other) for other in list(self._loops) if other.is_closed()]
-            mine = self._loops[loop] = LoopConnections(loop, Semaphore(MOST_CONNECTIONS))
+            mine = self._loops[loop] = LoopConnections(loop)
         for each in ended:
             _end(each)
         await anext(mine.keeper)
@@ -169,21 +167,34 @@ class Coroutines:
     async def _exchange(
         self, mine: LoopConnections, node: Node, commands: list[Command], budget: Budget
     ) -> list[Any] | TierError:
-        left = budget.left()
-        if left <= 0:
-            return TierTimeoutError(f"no time was left to ask {shown(node)}")
-        from asyncio import timeout
-
+        if budget.left() <= 0:
+            return TierError(f"no time was left to ask {shown(node)}")
+        speaking = Speaking()
+        before = budget.left()
+        limit = last_look(before + budget.allowance)
         try:
-            async with timeout(left), mine.places:
-                return await self._speak(mine, node, commands, budget)
+            async with limit:
+                replies = await self._speak(mine, node, commands, budget, speaking)
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
             for each in mine.idle.clear(node):
                 drop(each)
-            return failure(error, shown(node))
+            names.forget(node[0], node[1])
+            return failure(error, shown(node), arriving=speaking.arriving())
+        if budget.left() <= 0:  # the loop was busy: that is not taken from what is asked next
+            budget.extend(before - budget.left() - limit.charged)
+        if any(is_read_only(each) for each in replies):
+            for each in mine.idle.clear(node):
+                drop(each)
+            names.forget(node[0], node[1])
+        return replies
 
     async def _speak(
-        self, mine: LoopConnections, node: Node, commands: list[Command], budget: Budget
+        self,
+        mine: LoopConnections,
+        node: Node,
+        commands: list[Command],
+        budget: Budget,
+        speaking: Speaking,
     ) -> list[Any]:
         connection, old = mine.idle.take(node, budget)
         for each in old:
@@ -198,7 +209,15 @@ class Coroutines:
                     **settings(self._target, node, self._credentials),
                 )
                 mine.used.add(connection)
-                await connection.connect()
+                since = budget.connect()
+                try:
+                    if node[1]:
+                        found = await names.aresolve(node[0], node[1], budget)
+                        connection.addresses = [each[4][0] for each in found]
+                    await connection.connect()
+                finally:
+                    budget.connected(since)
+            speaking.connection = connection
             mine.used.add(connection)
             await connection.send_packed_command([pack(commands)], check_health=False)
             replies = [await _answer(connection) for _ in commands]
@@ -209,6 +228,20 @@ class Coroutines:
             if not whole or not mine.idle.put(node, connection, budget):
                 drop(connection)
         return replies
+
+
+class Speaking:
+    """What is known of an exchange that was cut short."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self) -> None:
+        self.connection: Any = None
+
+    def arriving(self) -> bool:
+        """Tell whether a part of an answer has come, as far as asyncio's reader shows it."""
+        reader = getattr(self.connection, "_reader", None)
+        return bool(getattr(reader, "_buffer", b""))
 
 
 async def _answer(connection: Any) -> Any:

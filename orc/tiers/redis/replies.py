@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orc.errors import (
     TierError,
+    TierReadOnlyError,
     TierRefusedError,
     TierTimeoutError,
     TierUnavailableError,
@@ -41,15 +42,15 @@ _CODES = {  # redis-py takes these words off the text, and makes classes of them
 _OF_ONE_REQUEST = frozenset(["ASK", "MOVED", "OOM", "TRYAGAIN"])
 """What says nothing of other requests: a server without room still reads and deletes."""
 
+_READ_ONLY = frozenset(["MISCONF", "NOREPLICAS", "READONLY"])
+"""What a server answers to writes alone: it is a replica, has too few of them, or a full disk."""
+
 _UNAVAILABLE = frozenset(
     [
         "BUSY",
         "CLUSTERDOWN",
         "LOADING",
         "MASTERDOWN",
-        "MISCONF",
-        "NOREPLICAS",
-        "READONLY",
         "UNBLOCKED",
         "IOERR",
     ]
@@ -71,19 +72,31 @@ def refusal(error: ServerError, where: str) -> TierError:
     said = f"{where} answered {error.code} {error.text[:200]}".rstrip()
     if error.code in _OF_ONE_REQUEST:
         return TierError(said)
+    if error.code in _READ_ONLY:
+        return TierReadOnlyError(said)
     if error.code in _UNAVAILABLE:
         return TierUnavailableError(said)
     return TierRefusedError(said)
 
 
-def failure(error: BaseException, where: str) -> TierError:
-    """Return the error of a tier for one that a client raised."""
+def is_read_only(reply: object) -> bool:
+    """Tell whether a server has answered that it takes no writes, being a replica."""
+    return isinstance(reply, ServerError) and reply.code == "READONLY"
+
+
+def failure(error: BaseException, where: str, *, arriving: bool = False) -> TierError:
+    """Return the error of a tier for one that a client raised.
+
+    `arriving`: a part of the answer had come.
+    """
     if isinstance(error, TierError):
         return error
     names = {kind.__name__ for kind in type(error).__mro__}
     # The cause is not chained: what a client raises may hold the address with its password.
     if "TimeoutError" in names:
-        return TierTimeoutError(f"{where} did not answer in time")
+        late = TierTimeoutError(f"{where} did not answer in time")
+        late.arriving = arriving
+        return late
     if not names.isdisjoint({"AuthenticationError", "AuthorizationError", "NoPermissionError"}):
         return TierRefusedError(f"{where} refused the user or its password: {error}"[:300])
     if "ResponseError" in names and isinstance(error, Exception):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from orc.errors import TierError, TierTimeoutError
+from orc.errors import TierError
+from orc.tiers import names
 from orc.tiers.redis.idle import Idle
-from orc.tiers.redis.replies import failure
+from orc.tiers.redis.replies import failure, is_read_only
 from orc.tiers.redis.url import shown
 from orc.tiers.redis.vendor import connection_class, pack, settings
 
@@ -58,6 +59,7 @@ class Threads:
 
     def forget(self) -> None:
         """Let go of the connections without closing them."""
+        names.forked()
         _forgotten.extend(self._idle.clear())
         self._idle = Idle()  # a lock may have been held when this process was forked
 
@@ -70,12 +72,16 @@ class Threads:
             if budget.left() <= 0:
                 if connection is not None:
                     self._idle.put(node, connection, budget)
-                return TierTimeoutError(f"no time was left to ask {shown(node)}")
+                return TierError(f"no time was left to ask {shown(node)}")
             if connection is None:
                 connection = self._class(**settings(self._target, node, self._credentials))
-                connection.budget = budget
-                connection.connect()
-            connection.budget = budget
+                since = budget.connect()
+                try:
+                    connection.use(budget)
+                    connection.connect()
+                finally:
+                    budget.connected(since)
+            connection.use(budget)
             connection.send_packed_command([pack(commands)], check_health=False)
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
             return self._failed(node, connection, error)
@@ -96,15 +102,20 @@ class Threads:
             _close([connection])
             raise
         connection.budget = None
-        if not self._idle.put(node, connection, budget):
+        if any(is_read_only(each) for each in replies):
+            # After a fail-over a name may be another server's: the next connection asks for it.
+            self._failed(node, connection, ConnectionError())
+        elif not self._idle.put(node, connection, budget):
             _close([connection])
         return replies
 
     def _failed(self, node: Node, connection: Any, error: Exception) -> TierError:
+        arriving = getattr(connection, "arriving", False)
         _close([connection])
         # What ended this connection has ended the others: a freeze, or a restart of the server.
         _close(self._idle.clear(node))
-        return failure(error, shown(node))
+        names.forget(node[0], node[1])
+        return failure(error, shown(node), arriving=arriving)
 
 
 def _close(connections: Sequence[Any]) -> None:

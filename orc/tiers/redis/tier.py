@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from orc.tiers.redis.routes import Steps
 
 BUDGET = 0.05
+CONNECTING = 1.0
+"""Seconds beyond its budget that a step of `prewarm` has, for it may have to connect."""
+
 MOST_BYTES = 1 << 20
 
 SAMPLE = [str(number) for number in range(64)]
@@ -41,6 +44,15 @@ class Unclocked(Budget):
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self.allowance = self.excused = 0.0
+        self.late = False
+
+    def connect(self) -> float:
+        """Begin to connect, which has as much time as any step."""
+        return 0.0
+
+    def connected(self, since: float) -> None:
+        """End it."""
 
     def left(self) -> float:
         """Seconds that are left for a step."""
@@ -172,7 +184,9 @@ class Redis:
         transport = self._for_threads()
         by_slot = self._route.by_slot
         replies = self._run(
-            operations.greeting, SAMPLE if by_slot else SAMPLE[:1], Unclocked(self.budget)
+            operations.greeting,
+            SAMPLE if by_slot else SAMPLE[:1],
+            Unclocked(self.budget + CONNECTING),
         )
         told = next((each for each in replies if type(each) is list), None)
         if told is not None:

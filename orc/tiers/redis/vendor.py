@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from orc.errors import ConfigError
+from orc.tiers import names
 from orc.tiers.redis.replies import server_error
 from orc.tiers.redis.url import SENTINEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node, Target
+
+LAST_LOOK = 0.001
+"""Seconds for which a socket is looked into once more, after the time was over."""
+
+IDLE_TIME = 3600.0
 
 MISSING = 'the Redis tier needs redis-py: pip install "orc-cache[redis]"'
 
@@ -34,8 +40,7 @@ def connection_class(target: Target, *, asynchronous: bool) -> type:
     except ImportError as error:
         raise ConfigError(MISSING) from error
     base: Any = getattr(module, name)
-    if not asynchronous:
-        base = _timed(base)
+    base = _addressed(base) if asynchronous else _timed(base)
     _classes[f"{name} {asynchronous}"] = base
     return base  # type: ignore[no-any-return]
 
@@ -96,13 +101,37 @@ class TimedSocket:
 
     def recv(self, size: int) -> bytes:
         """Read what is there, up to so many bytes."""
-        self._settimeout(self._connection.socket_timeout)
-        return self._receive(size)  # type: ignore[no-any-return]
+        return self._read(self._receive, size)  # type: ignore[no-any-return]
 
     def recv_into(self, buffer: bytearray) -> int:
         """Read what is there into a buffer."""
-        self._settimeout(self._connection.socket_timeout)
-        return self._receive_into(buffer)  # type: ignore[no-any-return]
+        return self._read(self._receive_into, buffer)  # type: ignore[no-any-return]
+
+    def _read(self, read: Callable[[Any], Any], into: Any) -> Any:
+        """Read within the budget; and when it is over look once more, whether an answer is there.
+
+        For it may have come while this process was kept from running, or was busy. The rest of an
+        answer that has come too late may take another budget at most.
+        """
+        connection = self._connection
+        left = connection.time_left()
+        if left > LAST_LOOK:
+            self._settimeout(left)
+            try:
+                found = read(into)
+            except TimeoutError:
+                pass  # the look below finds what has come since
+            else:
+                connection.arriving = True
+                return found
+        elif left < -connection.budget_seconds:
+            raise TimeoutError("no time is left")
+        self._settimeout(LAST_LOOK)
+        found = read(into)
+        connection.arriving = True
+        if connection.budget is not None:
+            connection.budget.late = True
+        return found
 
     def sendall(self, data: bytes) -> None:
         """Send everything; here Python takes the timeout for all of it."""
@@ -116,8 +145,22 @@ class TimedSocket:
 def _timed(base: Any) -> type:
     """Return a class of connections with redis-py's handshake, TLS and parser, but our times."""
 
-    class TimedConnection(base):  # type: ignore[misc]
+    class TimedConnection(*_resolved(base)):  # type: ignore[misc]
         budget: Budget | None = None
+        budget_seconds = 0.0
+        """What was left of the budget when this use began."""
+        arriving = False
+        """Whether a part of the answer has come."""
+
+        def use(self, budget: Budget) -> None:
+            """Begin to be used within a budget."""
+            self.budget = budget
+            self.budget_seconds = max(0.0, budget.left())
+            self.arriving = False
+
+        def time_left(self) -> float:
+            """Seconds that are left; some hours outside of any use."""
+            return IDLE_TIME if self.budget is None else self.budget.left()
 
         def _connect(self) -> TimedSocket:
             return TimedSocket(super()._connect(), self)
@@ -153,6 +196,72 @@ def _timed(base: Any) -> type:
                 return server_error(error)
 
     return TimedConnection
+
+
+def _addressed(base: Any) -> Any:
+    """Return a class of ``redis.asyncio``'s connections that connect to addresses found before."""
+
+    class AddressedConnection(base):  # type: ignore[misc]
+        addresses: Sequence[str] = ()
+
+        def _connection_arguments(self) -> Any:
+            made = dict(super()._connection_arguments())
+            if self.addresses:
+                if made.get("ssl"):
+                    made["server_hostname"] = made["host"]
+                made["host"] = self.addresses[0]
+            return made
+
+        async def _connect(self) -> Any:
+            *others, last = self.addresses or ("",)
+            for address in others:
+                try:
+                    self.addresses = [address]
+                    return await super()._connect()
+                except OSError:
+                    continue
+            self.addresses = [last] if last else ()
+            return await super()._connect()
+
+    return AddressedConnection if hasattr(base, "_connection_arguments") else base
+
+
+def _resolved(base: Any) -> tuple[type, ...]:
+    """Return the bases of a class whose connections resolve names within their budget."""
+    import socket
+
+    from redis.connection import Connection
+
+    if not issubclass(base, Connection):
+        return (base,)
+
+    class ResolvedConnection(Connection):  # type: ignore[misc,unused-ignore]
+        budget: Any
+
+        def _connect(self) -> Any:
+            budget = self.budget
+            found = names.resolve(self.host, self.port, budget)
+            error: OSError | None = None
+            for family, kind, protocol, _, address in found:
+                made = socket.socket(family, kind, protocol)
+                try:
+                    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                    made.settimeout(self.socket_connect_timeout)
+                    made.connect(address)
+                except OSError as failure:
+                    error = failure
+                    made.close()
+                except BaseException:
+                    made.close()
+                    raise
+                else:
+                    return made
+            names.forget(self.host, self.port)
+            raise error or OSError(f"{self.host} has no address")
+
+    # Between a subclass, which may speak TLS on it, and redis-py's own, which has no limit.
+    return (ResolvedConnection,) if base is Connection else (base, ResolvedConnection)
 
 
 def is_reply(error: Exception) -> bool:

@@ -70,7 +70,7 @@ def test_a_frozen_server_costs_the_budget(ours, own_valkey, budget, connected):
 def test_a_budget_that_is_over_asks_nobody(ours, budget):
     """An operation without time is not begun."""
     (answer,) = ours.get_many(["orc1:a"], budget(-1.0))
-    assert isinstance(answer, TierTimeoutError)
+    assert type(answer) is TierError  # which says nothing of the server
 
 
 def test_a_restarted_server_is_reconnected_to(ours, own_valkey, budget):

@@ -1,0 +1,287 @@
+"""What is known of a tier's health, and what follows from it: the rules of a guard.
+
+It does no I/O. Calls ask it before they begin, and tell it how they have ended.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from orc.errors import (
+    OrcWarning,
+    TierError,
+    TierReadOnlyError,
+    TierRefusedError,
+    TierThrottledError,
+    TierTimeoutError,
+    TierUnavailableError,
+)
+from orc.model.row import Budget
+from orc.tiers.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final
+
+    from orc.model.ports import ClockLike, Tier
+
+LEAST: Final = 0.25
+"""The part of a tier's budget with which a call is still begun.
+
+A budget is several times what a healthy call takes, so a quarter of it is enough for one. With less
+most calls would end in a timeout: time lost, and a tier left alone that was in good health.
+"""
+AIM: Final = 0.96
+"""The part of a budget that a tier is given: to notice that it is over takes time, too."""
+THROTTLED_REST: Final = 1.0
+"""Seconds without reads, or without writes, after the tier would not take any of them.
+
+DynamoDB refills what may be used each second ("Burst capacity", DynamoDB Developer Guide): sooner,
+the next request would pay for its attempts and be refused again; later, a cache in good health
+would be left unused because of one second's rush.
+"""
+REFUSED_REST: Final = 60.0
+"""Seconds until a right, a table or a password that was missing is asked for again."""
+FEW_ROWS: Final = 10
+"""Rows of a call whose time-out says something of the tier, and not of the size of the call."""
+SLOW: Final = 0.5
+"""The part of a budget that a single row may take. In a small function it is the whole: most of
+the slowness there is the function's own."""
+SLOW_CALLS: Final = 5
+"""Slow answers running after which a tier is left alone."""
+FIRST_CONNECT: Final = 1.0
+"""Seconds beyond its budget that the first call of a process has for connecting, or a quarter of
+what its request has left: names are resolved, certificates are read, and all of it once."""
+MOST_WARNINGS: Final = 8
+"""Different refusals that are warned of; a message with a number in it would never be the same."""
+
+
+class Health:
+    """Breakers and counters of one tier; see ``orc.tiers.guard.Guard`` for the rules.
+
+    `small`: the function has a part of a processor only. Safe for threads.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_connected",
+        "_counts",
+        "_lock",
+        "_remaining",
+        "_reserve",
+        "_rest",
+        "_slow",
+        "_warned",
+        "_whole",
+        "budget",
+        "name",
+        "reads",
+        "remote",
+        "slow_from",
+        "writes",
+    )
+
+    def __init__(  # noqa: PLR0913 - what rules are made of
+        self,
+        tier: Tier,
+        clock: ClockLike,
+        remaining: Callable[[], float | None],
+        *,
+        reserve: float,
+        rest: float,
+        small: bool,
+    ) -> None:
+        self.name = tier.name
+        self.remote = tier.remote
+        self.budget = tier.budget
+        self._clock = clock
+        self._remaining = remaining
+        self._reserve = reserve
+        self._rest = rest
+        self._whole = Breaker()
+        self.reads = Breaker()
+        self.writes = Breaker()
+        self._warned: set[str] = set()
+        self.slow_from = self.budget * (1.0 if small else SLOW)
+        self.forked()
+
+    def forked(self) -> None:
+        """Begin as a new process: counting from zero, with everything to be seen anew."""
+        self._lock = RLock()
+        self._counts = dict.fromkeys(COUNTED.split(), 0.0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin where every connection is dead."""
+        self._connected = False
+        self._slow = 0
+        for each in self._breakers():
+            each.reset()
+
+    def connected(self) -> None:
+        """Note that the first attempt to connect has been made."""
+        self._connected = True
+
+    @property
+    def state(self) -> str:
+        """``closed``; ``open``, if reads or writes are refused at once; or ``half-open``."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        states = {each.state(wall, monotonic) for each in self._breakers()}
+        return next(state for state in (OPEN, HALF_OPEN, CLOSED) if state in states)
+
+    @property
+    def reason(self) -> str:
+        """Why it is not closed; empty if it is."""
+        return next((each.reason for each in self._breakers() if each.resting), "")
+
+    def counts(self) -> Mapping[str, float]:
+        """Return what was counted, by name.
+
+        ``calls`` that were begun and their ``seconds``; ``skipped`` for want of time; ``resting``,
+        refused at once; ``opened``, how often the tier began to be left alone; and errors by kind,
+        each that stands in the place of an answer included.
+        """
+        with self._lock:
+            return dict(self._counts)
+
+    def _breakers(self) -> tuple[Breaker, Breaker, Breaker]:
+        return self._whole, self.reads, self.writes
+
+    def count(self, name: str, amount: float = 1) -> None:
+        """Count what has happened."""
+        with self._lock:
+            self._counts[name] += amount
+
+    def monotonic(self) -> float:
+        """Seconds on the clock that nobody sets."""
+        return self._clock.monotonic()
+
+    def rests(self, own: Breaker) -> bool:
+        """Tell whether the tier is left alone, or a call would be a probe."""
+        return self._whole.resting or own.resting
+
+    def patient(self, seconds: float) -> bool:
+        """Tell whether a caller that gives up after so many seconds has waited long enough."""
+        return seconds > self.budget * SLOW
+
+    def admitted(self, own: Breaker) -> tuple[int, int]:
+        """Let a call through, as a probe of what rests; or raise ``TierUnavailableError``."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        of_own = own.admitted(self._rest, wall, monotonic)
+        if of_own is None:
+            raise self._resting(own, wall, monotonic)
+        of_whole = self._whole.admitted(self._rest, wall, monotonic)
+        if of_whole is None:
+            own.abandoned(of_own)
+            raise self._resting(self._whole, wall, monotonic)
+        return of_whole, of_own
+
+    def probed(self, own: Breaker, probe: tuple[int, int], *, well: bool) -> None:
+        """Learn how a probe has ended."""
+        for breaker, number in zip((self._whole, own), probe, strict=True):
+            (breaker.succeeded if well else breaker.abandoned)(number)
+
+    def _resting(self, breaker: Breaker, wall: float, monotonic: float) -> TierUnavailableError:
+        self.count("resting")
+        left = breaker.left(wall, monotonic)
+        return TierUnavailableError(
+            f"{self.name} is left alone for {left:.3g} s more: {breaker.reason}"
+        )
+
+    def allowed(self, budget: Budget) -> Budget:
+        """Return the budget of a call: the least of the caller's, the tier's and what is left."""
+        asked = budget.left()
+        seconds = min(asked, self.budget * AIM)
+        remaining = self._remaining()
+        if remaining is not None:
+            seconds = min(seconds, remaining - self._reserve)
+        if seconds < self.budget * LEAST:
+            self.count("skipped")
+            raise TierUnavailableError(
+                f"{self.name} was not asked: {max(0.0, seconds):.3g} s are left, and it may need "
+                f"{self.budget:.3g} s"
+            )
+        within = budget if seconds == asked else Budget(self._clock, seconds)
+        if not self._connected:
+            self._connected = True
+            within.allowance = (
+                FIRST_CONNECT
+                if remaining is None
+                else min(FIRST_CONNECT, max(0.0, remaining - self._reserve) / 4)
+            )
+        return within
+
+    def took(self, seconds: float) -> None:
+        """Note one call that has ended, and how long it took."""
+        with self._lock:
+            self._counts["calls"] += 1
+            self._counts["seconds"] += seconds
+
+    def answered(self, *, slow: bool) -> None:
+        """Learn whether a single row took long: a tier that is slow time and again is left alone.
+
+        It costs nearly a budget each time, and never times out.
+        """
+        if not slow:
+            self._slow = 0
+            return
+        self._slow += 1
+        if self._slow >= SLOW_CALLS and self.remote:
+            self._slow = 0
+            self._open(
+                self._whole,
+                self._rest,
+                f"{SLOW_CALLS} answers running took more than {self.slow_from:.3g} s each",
+            )
+
+    def failed(self, error: TierError, own: Breaker, *, rows: int, whole: bool = True) -> None:
+        """Count an error, and leave the tier alone if it is a reason to.
+
+        `whole`: it stands for all that was asked, which are so many `rows`.
+        """
+        breaker = self._whole if self.remote else own  # of a file, reads go on where writes wait
+        rest = self._rest
+        if isinstance(error, TierTimeoutError):
+            # A large answer may take long, and one that has begun is of a tier that is there.
+            kind, opens = "timeout_errors", rows <= FEW_ROWS and not error.arriving
+        elif isinstance(error, TierUnavailableError):
+            kind, opens = "unavailable_errors", whole
+        elif isinstance(error, TierThrottledError):
+            kind, opens = "throttled_errors", whole
+            breaker, rest = own, THROTTLED_REST
+        elif isinstance(error, TierReadOnlyError):
+            kind, opens = "read_only_errors", whole
+            breaker = own
+        elif isinstance(error, TierRefusedError):
+            kind, opens = "refused_errors", whole
+            breaker, rest = own, REFUSED_REST
+        else:
+            kind, opens = "other_errors", False
+        self.count(kind)
+        if opens:
+            self._open(breaker, rest, str(error))
+        if kind == "refused_errors":
+            self._warn(str(error))
+
+    def _open(self, breaker: Breaker, rest: float, reason: str) -> None:
+        if breaker.opened(rest, reason, self._clock.wall(), self._clock.monotonic()):
+            self.count("opened")
+
+    def _warn(self, message: str) -> None:
+        with self._lock:
+            if message in self._warned or len(self._warned) >= MOST_WARNINGS:
+                return
+            self._warned.add(message)
+        import warnings
+
+        warnings.warn(
+            f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
+            f"every {REFUSED_REST:.0f} s.",
+            OrcWarning,
+            stacklevel=2,
+        )
+
+
+COUNTED = """calls seconds waits wait_seconds crowded skipped resting opened timeout_errors
+unavailable_errors throttled_errors read_only_errors refused_errors other_errors"""

@@ -1,0 +1,66 @@
+"""A time limit for coroutines that charges a tier with no more than its own time."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
+PARTS = 5
+"""Parts that a time limit is measured in: each is charged as a part, however late it is seen to be
+over. So a loop that was busy for a second takes one part, and not the whole, from whom it kept
+waiting."""
+
+
+class last_look:  # noqa: N801 - used like a function
+    """Bound a block of code: by `seconds`, and once they are over, by `slack` more seconds.
+
+    Time in which the loop was busy elsewhere, or the process was kept from running, is hardly
+    charged; and before the end the loop looks once more for what has come. So an answer that lies
+    in a socket is taken. It costs one timer where the block ends within the first part.
+
+    Raises ``TimeoutError`` as ``asyncio.timeout`` does.
+    """
+
+    __slots__ = ("_handle", "_loop", "_part", "_seconds", "_slack", "_timeout", "charged")
+
+    def __init__(self, seconds: float, slack: float = 0.001) -> None:
+        self._seconds = max(0.0, seconds)
+        self._slack = slack
+        self.charged = 0.0
+        """Seconds that were charged so far, by whole parts."""
+
+    async def __aenter__(self) -> Self:
+        from asyncio import get_running_loop, timeout
+
+        self._timeout = timeout(None)
+        await self._timeout.__aenter__()
+        self._loop: Any = get_running_loop()
+        self._part = self._seconds / PARTS
+        self._handle: Any = self._loop.call_later(self._part, self._over)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._handle.cancel()
+        await self._timeout.__aexit__(kind, error, trace)
+
+    def expired(self) -> bool:
+        """Tell whether the time was over, and the block was ended for it."""
+        return self._timeout.expired()
+
+    def _over(self) -> None:
+        self.charged += self._part
+        left = self._seconds - self.charged
+        if left > self._part / 2:
+            self._handle = self._loop.call_later(self._part, self._over)
+        else:
+            self._handle = self._loop.call_later(self._slack, self._end)
+
+    def _end(self) -> None:
+        self._timeout.reschedule(self._loop.time())

@@ -1,0 +1,157 @@
+"""How many calls of one tier run at once; the others wait, outside of any budget.
+
+A budget is the time of the server. What a process makes its own calls wait for, since it has more
+of them than connections, workers or processor time, is waited for here, before the budget begins:
+so it opens no breaker. Reads of coroutines that wait are gathered into one.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock, allocate_lock
+from collections import deque
+
+from orc.errors import TierError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+    from collections.abc import Sequence
+    from typing import Any
+
+MOST_GATHERED = 100
+"""Rows of one gathered read: what one BatchGetItem takes, and an MGET answers in no time."""
+
+LOOK_AGAIN = 0.05
+"""Seconds between two looks for a place, should the word that one is free be lost."""
+
+
+class ThreadPlaces:
+    """Places for calls of threads. A call is any object; to leave twice does no harm."""
+
+    __slots__ = ("_lock", "_running", "_waiting", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._lock = RLock()
+        self._running: dict[object, None] = {}
+        self._waiting: deque[Any] = deque()
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other thread makes a call."""
+        return len(self._running) == 1
+
+    def take(self, call: object) -> bool:
+        """Take a place, if one is free. Inside of a ``try`` that leaves it."""
+        with self._lock:
+            if len(self._running) < self.most:
+                self._running[call] = None
+                return True
+            return False
+
+    def wait(self, call: object, seconds: float) -> float:
+        """Wait for a place and take it; return the seconds waited, by the looks it took at least.
+
+        Raises ``TierError`` if none is free for so long.
+        """
+        waited = 0.0
+        while waited < seconds:
+            woken = allocate_lock()
+            woken.acquire()
+            self._waiting.append(woken)
+            if self.take(call):
+                return waited
+            pause = min(LOOK_AGAIN, seconds - waited)
+            if not woken.acquire(timeout=pause):
+                waited += pause
+        raise TierError(f"all {self.most} calls at once were taken for {seconds:.3g} s")
+
+    def leave(self, call: object) -> None:
+        """Leave a place, and wake the next who waits for one."""
+        self._running.pop(call, None)
+        while self._waiting:
+            try:
+                self._waiting.popleft().release()
+            except (IndexError, RuntimeError):  # another thread was quicker; or it waits no more
+                continue
+            return
+
+
+class Waiting:
+    """A call of a coroutine that waits for a place; a read can be done by another one's."""
+
+    __slots__ = ("addresses", "consistent", "woken")
+
+    def __init__(
+        self,
+        woken: Future[Any],
+        addresses: Sequence[str] | None = None,
+        *,
+        consistent: bool = False,
+    ) -> None:
+        self.woken = woken
+        """Done with ``LEAD`` when it has a place, ``AGAIN`` when it has to wait anew; or with its
+        rows, or the error of the read that they were asked for in."""
+        self.addresses = addresses
+        self.consistent = consistent
+
+
+LEAD, AGAIN = "lead", "again"
+
+
+class LoopPlaces:
+    """Places for calls of the coroutines of one loop."""
+
+    __slots__ = ("loop", "most", "queue", "running")
+
+    def __init__(self, loop: AbstractEventLoop, most: int) -> None:
+        self.loop = loop
+        self.most = most
+        self.running: dict[object, None] = {}
+        self.queue: deque[Waiting] = deque()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a call that comes now has to wait."""
+        return len(self.running) >= self.most or bool(self.queue)
+
+    async def wait(self, waiting: Waiting, seconds: float) -> Any:
+        """Wait for a place, or for what another call has brought.
+
+        Raises ``TierError`` if nothing comes for so long.
+        """
+        from asyncio import wait
+
+        self.queue.append(waiting)
+        await wait([waiting.woken], timeout=seconds)
+        if waiting.woken.done():
+            return waiting.woken.result()
+        waiting.woken.cancel()
+        raise TierError(f"all {self.most} calls at once were taken for {seconds:.3g} s")
+
+    def gather(self, leader: Waiting) -> list[Waiting]:
+        """Take those out of the queue whose rows are read by the leader along with its own."""
+        batch = [leader]
+        size = len(leader.addresses or ())
+        rest: deque[Waiting] = deque()
+        while self.queue:
+            each = self.queue.popleft()
+            if each.woken.done():
+                continue
+            more = len(each.addresses or ())
+            if more and each.consistent == leader.consistent and size + more <= MOST_GATHERED:
+                batch.append(each)
+                size += more
+            else:
+                rest.append(each)
+        self.queue = rest
+        return batch
+
+    def leave(self, call: object) -> None:
+        """Leave a place, and give it to the next who waits for one."""
+        self.running.pop(call, None)
+        while self.queue and len(self.running) < self.most:
+            each = self.queue.popleft()
+            if not each.woken.done():
+                self.running[each] = None
+                each.woken.set_result(LEAD)
