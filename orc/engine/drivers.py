@@ -135,6 +135,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
             operation.lease,
             consistent=operation.consistent,
             sink=operation.sink,
+            within=operation.within,
         )
     if isinstance(operation, Store):
         return operation.tier.store_many(operation.fills)
@@ -161,6 +162,7 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:  # noqa: PLR
             operation.lease,
             consistent=operation.consistent,
             sink=operation.sink,
+            within=operation.within,
         )
     if isinstance(operation, Store):
         if isinstance(operation, GiveBack) and not operation.waits:

@@ -53,7 +53,7 @@ class EntryTier:
 
     # -- the calls, for threads and for coroutines ------------------------------------------------
 
-    def fetch_many(
+    def fetch_many(  # noqa: PLR0913 - what is asked of a tier
         self,
         addresses: Sequence[Address],
         accept: Accept,
@@ -62,12 +62,13 @@ class EntryTier:
         *,
         consistent: bool,
         sink: Sink | None = None,
+        within: float | None = None,
     ) -> Sequence[Found]:
         """Read, and claim what is missing; see ``orc.model.ports.SharedTier``."""
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
-        budget = Budget(self._clock, self.tier.budget)
+        budget = self._budget(within)
         try:
             rows = self.tier.get_many(
                 [each.text for each in addresses], budget, consistent=consistent
@@ -83,7 +84,7 @@ class EntryTier:
                 _unclaimed(found, lacking, error)
         return found
 
-    async def afetch_many(
+    async def afetch_many(  # noqa: PLR0913 - what is asked of a tier
         self,
         addresses: Sequence[Address],
         accept: Accept,
@@ -92,12 +93,13 @@ class EntryTier:
         *,
         consistent: bool,
         sink: Sink | None = None,
+        within: float | None = None,
     ) -> Sequence[Found]:
         """Do as :meth:`fetch_many`, for coroutines."""
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
-        budget = Budget(self._clock, self.tier.budget)
+        budget = self._budget(within)
         try:
             rows = await self.tier.aget_many(
                 [each.text for each in addresses], budget, consistent=consistent
@@ -172,6 +174,10 @@ class EntryTier:
             return end.value
         finally:
             self._took(began)
+
+    def _budget(self, within: float | None) -> Budget:
+        seconds = self.tier.budget
+        return Budget(self._clock, seconds if within is None else min(seconds, within))
 
     def _load(self) -> None:
         """Import and make the client, which takes longer than a whole budget."""

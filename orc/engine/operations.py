@@ -66,7 +66,7 @@ class Fetch(Operation):
     else from claiming them. `consistent`: see every write that was answered before.
     """
 
-    __slots__ = ("accept", "addresses", "consistent", "lease", "sink", "tier")
+    __slots__ = ("accept", "addresses", "consistent", "lease", "sink", "tier", "within")
 
     def __init__(  # noqa: PLR0913 - a record
         self,
@@ -77,7 +77,10 @@ class Fetch(Operation):
         lease: float | None,
         consistent: bool,
         sink: list[tuple[SharedTier, bytes]] | None = None,
+        within: float | None = None,
     ) -> None:
+        self.within = within
+        """Seconds that it may take, if that is less than the tier's budget."""
         self.sink = sink
         """Where the tokens go of what is claimed, before it is asked for."""
         self.tier = tier

@@ -7,11 +7,12 @@ and coroutines share every decision. A trusted hit in memory is answered before 
 from __future__ import annotations
 
 from orc.engine.operations import Fetch, GiveBack, Join, Load, Pause, Remove, Store, Wait
+from orc.engine.passed import Passed
 from orc.engine.read_many import acceptance
 from orc.engine.views import thawed
 from orc.errors import TierError, TierTimeoutError, TierUnavailableError, UnstorableError
 from orc.model.entry import MISSING
-from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE
+from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE, SHARE_OF_TIERS
 from orc.model.key import is_local
 from orc.model.outcome import ABANDONED, FAILED, FOLLOW, LEAD
 
@@ -20,41 +21,9 @@ if TYPE_CHECKING:
     from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
     from orc.model.address import Address
-    from orc.model.entry import Entry, Found
+    from orc.model.entry import Entry
     from orc.model.ports import SharedTier
     from orc.stampede.flight import Flight
-
-
-class Passed:
-    """The shared tiers that a read has passed without finding what it looked for."""
-
-    __slots__ = ("address", "asked", "lost", "tokens")
-
-    def __init__(self, address: Address) -> None:
-        self.address = address
-        self.tokens: list[tuple[SharedTier, bytes]] = []
-        """The claims that are ours, and not yet filled or given back; the nearest tier first."""
-        self.asked: list[tuple[SharedTier, bytes]] = []
-        """Claims that were asked for and not answered: they may be ours."""
-        self.lost: list[SharedTier] = []
-        """Those where somebody else is loading it, and no fill of ours is taken."""
-
-    def note(self, tier: SharedTier, found: Found) -> None:
-        """Note what a tier without the entry has answered."""
-        if found.token is None:
-            self.lost.append(tier)
-        else:
-            self.tokens.append((tier, found.token))
-            self.answered(tier)
-
-    def answered(self, tier: SharedTier) -> None:
-        """Note that no claim of a tier is in doubt any more."""
-        self.asked[:] = [each for each in self.asked if each[0] is not tier]
-
-    def remember(self) -> None:
-        """Leave the claims that are ours to the next load of this process."""
-        for tier, token in [*self.tokens, *self.asked]:
-            tier.remember(self.address, token)
 
 
 def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
@@ -179,9 +148,13 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
     core, counters = keyspace.core, keyspace.counters
     ttl = keyspace.terms.ttl if ask.ttl is None else ask.ttl
     copy = keyspace.space.index.get(ask.key)
+    left = core.remaining()
     for tier in keyspace.tiers:
         try:
-            found, asked_at = yield from _ask(keyspace, ask, tier, passed, ttl)
+            within = None
+            if left is not None and (after := core.remaining()) is not None:
+                within = left * SHARE_OF_TIERS - (left - after)
+            found, asked_at = yield from _ask(keyspace, ask, tier, passed, ttl, within)
         except Exception as error:  # noqa: BLE001 - a broken tier is a miss and a count
             if isinstance(error, TierError) and not isinstance(error, _UNANSWERED):
                 passed.answered(tier)
@@ -206,7 +179,14 @@ def _descend(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -> Pl
     return MISSING
 
 
-def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: object) -> Plan:
+def _ask(  # noqa: PLR0913, PLR0917 - what a read has come to
+    keyspace: Keyspace,
+    ask: Ask,
+    tier: SharedTier,
+    passed: Passed,
+    ttl: object,
+    within: float | None,
+) -> Plan:
     """Ask one tier, and claim the row if it lacks the entry; wait while somebody else loads it.
 
     Not longer than the lease of that other one, nor than this read may wait in all.
@@ -220,6 +200,7 @@ def _ask(keyspace: Keyspace, ask: Ask, tier: SharedTier, passed: Passed, ttl: ob
         lease=keyspace.lease(),
         consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
         sink=passed.asked,
+        within=within,
     )
     pause = LEAST_PATIENCE
     while True:

@@ -80,6 +80,9 @@ def follow_seconds(ttl: float, memory_ttl: float | None) -> float:
     return ttl if memory_ttl is None else min(ttl, max(memory_ttl, SHORTEST_FOLLOWED))
 
 
+SHARE_OF_TIERS = 1 / 3
+"""The share of what a request has left that shared tiers take before a loader starts, at most."""
+
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 10.0
 """Seconds."""
 

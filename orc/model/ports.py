@@ -157,7 +157,7 @@ if TYPE_CHECKING:
         def fleetwide(self) -> bool:
             """Whether all containers see the same rows."""
 
-        def fetch_many(
+        def fetch_many(  # noqa: PLR0913 - what is asked of a tier
             self,
             addresses: Sequence[Address],
             accept: Accept,
@@ -166,11 +166,13 @@ if TYPE_CHECKING:
             *,
             consistent: bool,
             sink: list[tuple[SharedTier, bytes]] | None = None,
+            within: float | None = None,
         ) -> Sequence[Found]:
             """Answer for each address in order: see ``Found``.
 
             With a `lease` in seconds, rows without an entry that is accepted are claimed. Their
-            tokens are put into the `sink` first: where no answer comes they may be live.
+            tokens are put into the `sink` first: where no answer comes they may be live. `within`
+            is seconds, if that is less than the tier's budget.
             """
 
         def store_many(self, fills: Sequence[Fill], /) -> object:
@@ -185,7 +187,7 @@ if TYPE_CHECKING:
         def remove_many(self, addresses: Sequence[Address], /) -> None:
             """Drop the entries, and the tokens of those who are loading them."""
 
-        async def afetch_many(
+        async def afetch_many(  # noqa: PLR0913 - what is asked of a tier
             self,
             addresses: Sequence[Address],
             accept: Accept,
@@ -194,6 +196,7 @@ if TYPE_CHECKING:
             *,
             consistent: bool,
             sink: list[tuple[SharedTier, bytes]] | None = None,
+            within: float | None = None,
         ) -> Sequence[Found]:
             """Do as :meth:`fetch_many`, for coroutines."""
 

@@ -205,11 +205,12 @@ class Health:
         within = budget if seconds == asked else Budget(self._clock, seconds)
         if not self._connected:
             self._connected = True
-            within.allowance = (
-                FIRST_CONNECT
-                if remaining is None
-                else min(FIRST_CONNECT, max(0.0, remaining - self._reserve) / 4)
-            )
+            within.allowance = FIRST_CONNECT
+            if remaining is not None:
+                # With the budget itself not more than a third of what is left.
+                within.allowance = min(
+                    FIRST_CONNECT, remaining / 4, max(0.0, remaining / 3 - seconds)
+                )
         return within
 
     def took(self, seconds: float) -> None:

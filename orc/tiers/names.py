@@ -14,9 +14,17 @@ from orc.errors import TierTimeoutError, TierUnavailableError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
-    from orc.model.row import Budget
+    class Time(Protocol):
+        """A budget, as far as it is needed here."""
+
+        @property
+        def wall(self) -> Callable[[], float]:
+            """Seconds since the epoch, now."""
+
+        def left(self) -> float:
+            """Seconds that are left."""
 
     Found = list[tuple[Any, ...]]
     """What ``getaddrinfo`` returns."""
@@ -66,7 +74,7 @@ def forked() -> None:
     _looks.clear()
 
 
-def resolve(host: str, port: int, budget: Budget) -> Found:
+def resolve(host: str, port: int, budget: Time) -> Found:
     """Return the addresses of a server. Raises ``TierTimeoutError``, ``TierUnavailableError``."""
     wall = budget.wall()
     found = known(host, port, wall)
@@ -87,7 +95,7 @@ def resolve(host: str, port: int, budget: Budget) -> Found:
     return _answer(look, host, port, wall)
 
 
-async def aresolve(host: str, port: int, budget: Budget) -> Found:
+async def aresolve(host: str, port: int, budget: Time) -> Found:
     """Do as :func:`resolve`, for coroutines."""
     wall = budget.wall()
     found = known(host, port, wall)

@@ -35,7 +35,7 @@ class FakeTier:
 
     fleetwide = True
 
-    def fetch_many(self, keys, accept, lease, *, consistent, sink=None):
+    def fetch_many(self, keys, accept, lease, *, consistent, sink=None, within=None):
         self._do("get", keys)
         rows = [self._row(key) for key in keys]
         return [

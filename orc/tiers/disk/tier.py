@@ -44,6 +44,8 @@ class Disk:
     """
 
     extra = "disk"
+    places = 4
+    """Calls at once, since they take turns: others wait outside of their budgets."""
 
     __slots__ = (
         "__weakref__",

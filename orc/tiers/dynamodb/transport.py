@@ -8,10 +8,18 @@ is not bounded by the timeouts of a socket.
 
 from __future__ import annotations
 
+import sys
 from _thread import RLock, _local
 
-from orc.errors import ConfigError, TierError, TierThrottledError, TierTimeoutError
+from orc.errors import (
+    ConfigError,
+    TierError,
+    TierThrottledError,
+    TierTimeoutError,
+    TierUnavailableError,
+)
 from orc.model.address import LAYOUT
+from orc.tiers import names
 from orc.tiers.dynamodb.failures import CONDITION, error_of, transient
 from orc.tiers.dynamodb.requests import get
 
@@ -66,6 +74,14 @@ class Time:
     def left(self) -> float:
         """Seconds that are left."""
         return self._budget.left() + self._extra
+
+    def connect(self) -> float:
+        """Begin to connect; see ``Budget``."""
+        return self._budget.connect()
+
+    def connected(self, since: float) -> None:
+        """End it."""
+        self._budget.connected(since)
 
 
 class Transport:
@@ -167,6 +183,8 @@ class Transport:
         failed: TierError | None = None
         for attempt in (0, 1) if self._given is None else (0,):
             client = self._client or self._connect()  # another thread may have given it up
+            if self._used_at is None and self._given is None:
+                self._resolve(client, time)
             wait = self._wait(time, attempt)
             if wait is None:
                 break
@@ -188,6 +206,26 @@ class Transport:
         raise TierTimeoutError(
             f"DynamoDB table {self.table!r}: too little time is left for {operation}"
         )
+
+    def _resolve(self, client: Any, time: Time) -> None:
+        """Resolve the endpoint's name, which botocore would wait for without a limit.
+
+        It asks once more itself, when the resolver has just answered; and says what is wrong where
+        there is no such name. Where moto answers in this process, no name is asked for.
+        """
+        if "moto" in sys.modules:
+            return
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(client.meta.endpoint_url)
+        since = time.connect()
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            names.resolve(parts.hostname or "", port, time)
+        except TierUnavailableError:
+            pass
+        finally:
+            time.connected(since)
 
     def _wait(self, time: Time, attempt: int) -> float | None:
         """Set how long the next answer is waited for; none if it is not worth the asking."""

@@ -1,0 +1,41 @@
+"""The claims of one read: which rows it may fill, and which it leaves to others."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orc.model.address import Address
+    from orc.model.entry import Found
+    from orc.model.ports import SharedTier
+
+
+class Passed:
+    """The shared tiers that a read has passed without finding what it looked for."""
+
+    __slots__ = ("address", "asked", "lost", "tokens")
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.tokens: list[tuple[SharedTier, bytes]] = []
+        """The claims that are ours, and not yet filled or given back; the nearest tier first."""
+        self.asked: list[tuple[SharedTier, bytes]] = []
+        """Claims that were asked for and not answered: they may be ours."""
+        self.lost: list[SharedTier] = []
+        """Those where somebody else is loading it, and no fill of ours is taken."""
+
+    def note(self, tier: SharedTier, found: Found) -> None:
+        """Note what a tier without the entry has answered."""
+        if found.token is None:
+            self.lost.append(tier)
+        else:
+            self.tokens.append((tier, found.token))
+            self.answered(tier)
+
+    def answered(self, tier: SharedTier) -> None:
+        """Note that no claim of a tier is in doubt any more."""
+        self.asked[:] = [each for each in self.asked if each[0] is not tier]
+
+    def remember(self) -> None:
+        """Leave the claims that are ours to the next load of this process."""
+        for tier, token in [*self.tokens, *self.asked]:
+            tier.remember(self.address, token)
