@@ -76,6 +76,7 @@ def wrong_answers(codec: Codec, seed: int, rounds: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("ring", [None, KeyRing({"k": b"k" * 32})], ids=["plain", "encrypted"])
 def test_no_mutated_payload_is_taken_for_an_entry(ring: KeyRing | None) -> None:
     """Of 100,000 payloads no one raises, none is a wrong value, and memory stays bounded."""

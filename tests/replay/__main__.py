@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.replay.broken import BROKEN
 from tests.replay.checker import ALWAYS, LOAD, NEVER, REACHED, WRITES
 from tests.replay.drive import GRACE, ROOT, Outcome, Replay
 
@@ -138,6 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=REACHED,
         help="which answered sets promise; reached: unless an error was counted meanwhile",
     )
+    parser.add_argument(
+        "--broken", action="append", choices=BROKEN, default=[], help="take a rule away"
+    )
     given = parser.parse_args(arguments)
     # As if asked to end: what was started is ended, and the folder removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -148,6 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checkout=given.checkout.resolve(),
         operations=given.operations,
         sets=given.sets,
+        broken=given.broken,
     )
     outcome = replay.run(say)
     summary(outcome)

@@ -22,7 +22,7 @@ from tests.replay.checker import ALWAYS, Answer, Fault, Operation, Rules, Verdic
 from tests.replay.truth import KEYS, TTLS, Truth, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 """The folder that has the folder ``tests``."""
@@ -60,7 +60,10 @@ class Outcome:
 class Processes:
     """The workers: started, killed, stopped, and all ended in the end."""
 
-    def __init__(self, folder: Path, checkout: Path, url: str, seed: int) -> None:
+    def __init__(
+        self, folder: Path, checkout: Path, url: str, seed: int, broken: Sequence[str] = ()
+    ) -> None:
+        self._broken = list(broken)
         self._folder = folder
         self._checkout = checkout
         self._url = url
@@ -78,6 +81,7 @@ class Processes:
             "truth": str(self._folder / "truth"),
             "log": str(self._folder / f"{number}.log"),
             "url": self._url,
+            "broken": self._broken,
             "memory_ttl": MEMORY_TTL,
             "breaker_open": BREAKER_OPEN,
             "budget": BUDGET,
@@ -261,7 +265,9 @@ class Replay:
         checkout: Path = ROOT,
         operations: int | None = None,
         sets: str = ALWAYS,
+        broken: Sequence[str] = (),
     ) -> None:
+        self._broken = broken
         self._sets = sets
         self._seconds = seconds
         self._seed = seed
@@ -284,7 +290,7 @@ class Replay:
             server = stack.enter_context(Valkey())
             proxy = stack.enter_context(FaultProxy(HOST, server.port, seed=self._seed))
             url = f"redis://{HOST}:{proxy.port}/0"
-            processes = Processes(folder, self._checkout, url, self._seed)
+            processes = Processes(folder, self._checkout, url, self._seed, self._broken)
             stack.callback(processes.kill_all)
             for _ in range(WORKERS):
                 processes.start()

@@ -18,6 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import orc
+from tests.replay.broken import take_away
 from tests.replay.checker import CANCELLED, LOAD, NOT_ANSWERED, SETS, UNENDED
 from tests.replay.truth import ASYNC, DEFAULT_TTL, EXPLICIT, SYNC, TTLS, Truth, now
 
@@ -365,5 +366,8 @@ def main(settings: str) -> None:
         os._exit(1)  # an actor that has ended would be missed by nothing else
 
     threading.excepthook = fail
-    Worker(json.loads(settings)).run()
+    given = json.loads(settings)
+    for rule in given["broken"]:
+        take_away(rule)
+    Worker(given).run()
     os._exit(0)  # what has not ended by now is logged, and would only keep the process
