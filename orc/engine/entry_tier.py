@@ -73,13 +73,14 @@ class EntryTier:
             rows = self.tier.get_many(
                 [each.text for each in addresses], budget, consistent=consistent
             )
+            left = budget.left()  # for claims: what is done here in between is not the tier's time
         finally:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
             claiming = self._claiming(addresses, found, lacking, accept, lease, sink)
             try:
-                self._run(claiming, budget)
+                self._run(claiming, Budget(self._clock, left))
             except TierError as error:
                 _unclaimed(found, lacking, error)
         return found
@@ -104,13 +105,14 @@ class EntryTier:
             rows = await self.tier.aget_many(
                 [each.text for each in addresses], budget, consistent=consistent
             )
+            left = budget.left()
         finally:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
             claiming = self._claiming(addresses, found, lacking, accept, lease, sink)
             try:
-                await self._arun(claiming, budget)
+                await self._arun(claiming, Budget(self._clock, left))
             except TierError as error:
                 _unclaimed(found, lacking, error)
         return found

@@ -201,20 +201,23 @@ class Guard:
             with call.begun(budget):
                 return call.answered(ask(call.budget))
         finally:
-            self._places.leave(call)
+            try:
+                self._places.leave(call)
+            except BaseException:  # an interrupt: what it cut short is done, and then it goes on
+                self._places.leave(call)
+                raise
 
     def _wait(self, call: Call, budget: Budget) -> None:
         """Wait for a place: outside of the budget, and not longer than this code can afford."""
         before = budget.left()
-        waited = 0.0
         try:
-            waited = self._places.wait(call, self._patience())
+            self._places.wait(call, self._patience())
         except TierError:
             self._health.count("crowded")
             raise
         finally:
-            waited = max(waited, before - budget.left())
-            budget.extend(before - budget.left())
+            waited = before - budget.left()
+            budget.extend(waited)
             self._health.count("waits")
             self._health.count("wait_seconds", waited)
 
@@ -265,14 +268,17 @@ class Guard:
                 batch = places.gather(waiting)
                 asked = list(dict.fromkeys(one for each in batch for one in each.addresses or ()))
                 call.rows = asked
-                with call.begun(budget):
+                begun = call.begun(budget)  # or not: the others have budgets of their own
+                answer = None
+                with begun:
                     rows = call.answered(await self._within(call, read(asked, call.budget)))
                 answer = dict(zip(asked, rows, strict=True))
                 return [answer[each] for each in addresses]
             except TierError as error:
-                answer = error
+                answer = AGAIN if answer == AGAIN else error
                 raise
             finally:
+                answer = AGAIN if answer is None else answer  # it was cancelled
                 for each in batch[1:]:
                     if not each.woken.done():
                         each.woken.set_result(

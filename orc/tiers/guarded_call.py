@@ -29,6 +29,7 @@ class Call:
         "_health",
         "_own",
         "_probe",
+        "_seconds",
         "_unproven",
         "budget",
         "charged",
@@ -49,17 +50,15 @@ class Call:
         self.rows = rows
         self._probe: tuple[int, int] | None = None
         if health.rests(own):  # so that nothing waits for a place first
-            self._probe = health.admitted(own)
+            health.refuse(own)
 
     def begun(self, budget: Budget) -> Self:
         """Begin with what of a budget it may have. Raises ``TierUnavailableError``."""
         self._given = budget
-        try:
-            self.budget = self._health.allowed(budget)
-        except TierError:
-            if self._probe is not None:
-                self._health.probed(self._own, self._probe, well=False)
-            raise
+        self.budget = self._health.allowed(budget)
+        if self._health.rests(self._own):
+            self._probe = self._health.admitted(self._own)
+        self._seconds = self.budget.left()
         self._began = self._health.monotonic()
         return self
 
@@ -97,12 +96,14 @@ class Call:
         if isinstance(error, TierError):
             health.failed(error, self._own, rows=len(self.rows))
         elif error is None:
-            own = seconds if self.charged is None else self.charged
+            own = self.charged
+            if own is None:  # what was spent on anything but the tier was given back
+                own = self._seconds - self.budget.left()
             if self.budget.late:
                 own = 0.0
             if len(self.rows) == 1 and not self.large:
-                health.answered(slow=own - self.budget.excused > health.slow_from)
-            if seconds > own and health.patient(seconds):
+                health.answered(slow=own > health.slow_from)
+            if seconds > own:
                 # It was this process that was slow: that is not taken from what is asked next.
                 self._given.extend(seconds - own)
         elif kind is not None and kind.__name__ == "CancelledError" and health.patient(seconds):

@@ -165,6 +165,13 @@ class Health:
         """Tell whether a caller that gives up after so many seconds has waited long enough."""
         return seconds > self.budget * SLOW
 
+    def refuse(self, own: Breaker) -> None:
+        """Raise ``TierUnavailableError`` if the tier is left alone, and no probe is due."""
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        for breaker in (own, self._whole):
+            if breaker.state(wall, monotonic) == OPEN:
+                raise self._resting(breaker, wall, monotonic)
+
     def admitted(self, own: Breaker) -> tuple[int, int]:
         """Let a call through, as a probe of what rests; or raise ``TierUnavailableError``."""
         wall, monotonic = self._clock.wall(), self._clock.monotonic()

@@ -37,9 +37,10 @@ a connection that breaks, and then the name is asked for anew."""
 class Look:
     """One question to the resolver, and those who wait for its answer."""
 
-    __slots__ = ("done", "error", "found", "wakers")
+    __slots__ = ("done", "error", "found", "wakers", "wall")
 
-    def __init__(self) -> None:
+    def __init__(self, wall: float) -> None:
+        self.wall = wall
         self.done = False
         self.found: Found = []
         self.error: OSError | None = None
@@ -57,8 +58,13 @@ def known(host: str, port: int, wall: float) -> Found | None:
     kept = _known.get((host, port))
     if kept is not None and abs(wall - kept[1]) <= KEPT_FOR:
         return kept[0]
-    if host.replace(".", "").isdigit() or ":" in host:  # an address: nothing is asked for it
-        return _ask(host, port)
+    if host.replace(".", "").isdigit() or ":" in host:
+        import socket
+
+        try:  # an address: nothing is asked for it
+            return _ask(host, port, socket.AI_NUMERICHOST)
+        except OSError:
+            pass
     return None
 
 
@@ -89,10 +95,10 @@ def resolve(host: str, port: int, budget: Time) -> Found:
         except RuntimeError:
             pass
 
-    look = _look(host, port, wake)
+    look = _look(host, port, wall, wake)
     if not look.done:
         woken.acquire(timeout=max(0.0, budget.left()))
-    return _answer(look, host, port, wall)
+    return _answer(look, host)
 
 
 async def aresolve(host: str, port: int, budget: Time) -> Found:
@@ -116,27 +122,26 @@ async def aresolve(host: str, port: int, budget: Time) -> Found:
         except RuntimeError:
             pass  # the loop has ended
 
-    look = _look(host, port, wake)
+    look = _look(host, port, wall, wake)
     if not look.done:
         await wait([woken], timeout=max(0.0, budget.left()))
-    return _answer(look, host, port, wall)
+    return _answer(look, host)
 
 
-def _answer(look: Look, host: str, port: int, wall: float) -> Found:
+def _answer(look: Look, host: str) -> Found:
     if not look.done:
         raise TierTimeoutError(f"the name {host!r} was not resolved in time")
     if look.error is not None:
         raise TierUnavailableError(f"the name {host!r} cannot be resolved: {look.error}")
-    _known[host, port] = (look.found, wall)
     return look.found
 
 
-def _look(host: str, port: int, waker: Callable[[], object]) -> Look:
+def _look(host: str, port: int, wall: float, waker: Callable[[], object]) -> Look:
     """Have a thread ask, unless one does already."""
     with _lock:
         look = _looks.get((host, port))
         if look is None:
-            look = _looks[host, port] = Look()
+            look = _looks[host, port] = Look(wall)
             begin = True
         else:
             begin = False
@@ -155,6 +160,7 @@ def _look(host: str, port: int, waker: Callable[[], object]) -> Look:
 def _work(look: Look, host: str, port: int) -> None:
     try:
         look.found = _ask(host, port)
+        _known[host, port] = (look.found, look.wall)
     except OSError as error:
         look.error = error
     except UnicodeError as error:  # a label that is empty or too long
@@ -168,7 +174,7 @@ def _work(look: Look, host: str, port: int) -> None:
             wake()
 
 
-def _ask(host: str, port: int) -> Found:
+def _ask(host: str, port: int, flags: int = 0) -> Found:
     import socket
 
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)

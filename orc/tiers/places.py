@@ -26,15 +26,18 @@ LOOK_AGAIN = 0.05
 
 
 class ThreadPlaces:
-    """Places for calls of threads. A call is any object; to leave twice does no harm."""
+    """Places for calls of threads, in the order in which they come.
 
-    __slots__ = ("_lock", "_running", "_waiting", "most")
+    A call is any object; to leave twice does no harm.
+    """
+
+    __slots__ = ("_lock", "_queue", "_running", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._lock = RLock()
         self._running: dict[object, None] = {}
-        self._waiting: deque[Any] = deque()
+        self._queue: deque[tuple[object, Any]] = deque()
 
     @property
     def alone(self) -> bool:
@@ -44,37 +47,52 @@ class ThreadPlaces:
     def take(self, call: object) -> bool:
         """Take a place, if one is free. Inside of a ``try`` that leaves it."""
         with self._lock:
-            if len(self._running) < self.most:
+            if len(self._running) < self.most and not self._queue:
                 self._running[call] = None
                 return True
             return False
 
-    def wait(self, call: object, seconds: float) -> float:
-        """Wait for a place and take it; return the seconds waited, by the looks it took at least.
+    def wait(self, call: object, seconds: float) -> None:
+        """Wait for a place, which is taken then. Raises ``TierError`` if none is free for so long.
 
-        Raises ``TierError`` if none is free for so long.
+        It looks for itself now and then, should an interrupt have come before it was woken.
         """
+        woken = allocate_lock()
+        woken.acquire()
+        mine = (call, woken)
         waited = 0.0
-        while waited < seconds:
-            woken = allocate_lock()
-            woken.acquire()
-            self._waiting.append(woken)
-            if self.take(call):
-                return waited
-            pause = min(LOOK_AGAIN, seconds - waited)
-            if not woken.acquire(timeout=pause):
-                waited += pause
-        raise TierError(f"all {self.most} calls at once were taken for {seconds:.3g} s")
+        try:
+            with self._lock:
+                self._queue.append(mine)
+            while waited < seconds:
+                with self._lock:
+                    self._hand_on()
+                    if call in self._running:
+                        return
+                pause = min(LOOK_AGAIN, seconds - waited)
+                if not woken.acquire(timeout=pause):
+                    waited += pause
+            raise TierError(f"all {self.most} calls at once were taken for {seconds:.3g} s")
+        finally:
+            with self._lock:
+                if mine in self._queue:
+                    self._queue.remove(mine)
 
     def leave(self, call: object) -> None:
-        """Leave a place, and wake the next who waits for one."""
-        self._running.pop(call, None)
-        while self._waiting:
+        """Leave a place, and give it to the next who waits for one."""
+        with self._lock:
+            self._running.pop(call, None)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        while self._queue and len(self._running) < self.most:
+            call, woken = self._queue[0]
+            self._running[call] = None
+            self._queue.popleft()
             try:
-                self._waiting.popleft().release()
-            except (IndexError, RuntimeError):  # another thread was quicker; or it waits no more
-                continue
-            return
+                woken.release()
+            except RuntimeError:  # woken before
+                pass
 
 
 class Waiting:
@@ -123,10 +141,12 @@ class LoopPlaces:
         from asyncio import wait
 
         self.queue.append(waiting)
-        await wait([waiting.woken], timeout=seconds)
-        if waiting.woken.done():
-            return waiting.woken.result()
-        waiting.woken.cancel()
+        try:
+            await wait([waiting.woken], timeout=seconds)
+            if waiting.woken.done():
+                return waiting.woken.result()
+        finally:
+            waiting.woken.cancel()  # who has given up is passed over
         raise TierError(f"all {self.most} calls at once were taken for {seconds:.3g} s")
 
     def gather(self, leader: Waiting) -> list[Waiting]:

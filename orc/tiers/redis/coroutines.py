@@ -145,6 +145,7 @@ class Coroutines:
 
     def forget(self) -> None:
         """Let go of the connections without closing them."""
+        names.forked()
         _forgotten.append(self._loops)
         self._lock = RLock()
         self._loops = {}
@@ -179,7 +180,7 @@ class Coroutines:
             for each in mine.idle.clear(node):
                 drop(each)
             names.forget(node[0], node[1])
-            return failure(error, shown(node), arriving=speaking.arriving())
+            return failure(error, shown(node), arriving=speaking.arriving)
         if budget.left() <= 0:  # the loop was busy: that is not taken from what is asked next
             budget.extend(before - budget.left() - limit.charged)
         if any(is_read_only(each) for each in replies):
@@ -217,10 +218,12 @@ class Coroutines:
                     await connection.connect()
                 finally:
                     budget.connected(since)
-            speaking.connection = connection
             mine.used.add(connection)
             await connection.send_packed_command([pack(commands)], check_health=False)
-            replies = [await _answer(connection) for _ in commands]
+            speaking.reader = connection._reader  # noqa: SLF001 - which it forgets at an error
+            replies = speaking.replies
+            for _ in commands:
+                replies.append(await _answer(connection))
             whole = True
         finally:
             # After a cancellation too: replies that nobody has read would go to somebody else.
@@ -233,15 +236,17 @@ class Coroutines:
 class Speaking:
     """What is known of an exchange that was cut short."""
 
-    __slots__ = ("connection",)
+    __slots__ = ("reader", "replies")
 
     def __init__(self) -> None:
-        self.connection: Any = None
+        self.reader: Any = None
+        self.replies: list[Any] = []
+        """Those that were read."""
 
+    @property
     def arriving(self) -> bool:
-        """Tell whether a part of an answer has come, as far as asyncio's reader shows it."""
-        reader = getattr(self.connection, "_reader", None)
-        return bool(getattr(reader, "_buffer", b""))
+        """Whether a part of an answer has come, as far as asyncio's reader shows it."""
+        return bool(self.replies or (self.reader and getattr(self.reader, "_buffer", None)))
 
 
 async def _answer(connection: Any) -> Any:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LAST_LOOK = 0.001
 """Seconds for which a socket is looked into once more, after the time was over."""
 
+PARTS = 5
+"""Parts that a budget is charged by; see ``orc.tiers.last_look``."""
+
 IDLE_TIME = 3600.0
 
 MISSING = 'the Redis tier needs redis-py: pip install "orc-cache[redis]"'
@@ -110,21 +113,26 @@ class TimedSocket:
     def _read(self, read: Callable[[Any], Any], into: Any) -> Any:
         """Read within the budget; and when it is over look once more, whether an answer is there.
 
-        For it may have come while this process was kept from running, or was busy. The rest of an
-        answer that has come too late may take another budget at most.
+        The budget is charged by parts, as that of a coroutine is: a process that was kept from
+        running sees late that a part is over, or that an answer has come. The rest of an answer
+        that has come too late may take another budget at most.
         """
         connection = self._connection
         left = connection.time_left()
-        if left > LAST_LOOK:
-            self._settimeout(left)
+        for _ in range(PARTS):  # whatever the clock of the budget says: it may stand still
+            if left <= LAST_LOOK:
+                break
+            part = min(left, max(connection.budget_seconds / PARTS, LAST_LOOK))
+            self._settimeout(part)
             try:
                 found = read(into)
             except TimeoutError:
-                pass  # the look below finds what has come since
-            else:
-                connection.arriving = True
-                return found
-        elif left < -connection.budget_seconds:
+                left = connection.charge(left, part)
+                continue
+            connection.charge(left, part)
+            connection.arriving = True
+            return found
+        if left < -connection.budget_seconds:
             raise TimeoutError("no time is left")
         self._settimeout(LAST_LOOK)
         found = read(into)
@@ -161,6 +169,15 @@ def _timed(base: Any) -> type:
         def time_left(self) -> float:
             """Seconds that are left; some hours outside of any use."""
             return IDLE_TIME if self.budget is None else self.budget.left()
+
+        def charge(self, before: float, part: float) -> float:
+            """Take a part from what was left, at most; return what is left then."""
+            left = self.time_left()
+            over = before - left - part
+            if over > 0 and self.budget is not None:
+                self.budget.extend(over)
+                left += over
+            return left
 
         def _connect(self) -> TimedSocket:
             return TimedSocket(super()._connect(), self)
