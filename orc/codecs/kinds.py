@@ -239,11 +239,16 @@ def _zone_of(data: bytes) -> object:
 
 
 def _path(code: int) -> Callable[[Any], Codec]:
-    return lambda cls: (
-        code,
-        lambda value: (code, _raw(str(value))),
-        lambda data: cls(_text(data)),
-    )
+    def of(cls: Any) -> Codec:
+        def encode(value: Any) -> Leaf:
+            text = str(value)
+            if cls(text) != value:  # such as PureWindowsPath("//.//"), in some versions of Python
+                raise UnstorableError(f"{value!r} is another path when it is made of its text")
+            return code, _raw(text)
+
+        return code, encode, lambda data: cls(_text(data))
+
+    return of
 
 
 ENCODERS: dict[type, Encoder] = {

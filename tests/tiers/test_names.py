@@ -271,3 +271,25 @@ def test_a_redis_whose_name_hangs_costs_the_budget(resolver, mode) -> None:
     assert SYSTEM.monotonic() - began < 0.3
     assert isinstance(answer, TierTimeoutError)
     tier.close()
+
+
+def test_a_late_answer_is_used_by_the_next_caller(resolve, resolver) -> None:
+    """What the resolver says when nothing waits any more is kept: the next caller need not ask."""
+    resolver.hang()
+    with pytest.raises(TierTimeoutError):
+        resolve(HOST, PORT, soon())
+    resolver.come_back()
+    assert resolve(HOST, PORT, soon(5.0)) == FOUND
+    assert len(resolver.asked) == 1
+
+
+def test_a_child_of_a_fork_with_coroutines_alone_hangs_nowhere(resolver) -> None:
+    """A tier that coroutines alone have used asks anew for a name in the child of a fork."""
+    loaded()  # the import
+    tier = Redis(f"redis://{HOST}")
+    tier._for_coroutines()
+    resolver.hang()
+    (answer,) = asyncio.run(tier.aget_many(["a"], soon(0.03)))
+    assert isinstance(answer, TierTimeoutError)
+    tier.forked()
+    assert not names._looks

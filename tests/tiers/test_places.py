@@ -8,7 +8,7 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from orc.errors import TierError
+from orc.errors import TierError, TierTimeoutError
 from orc.model.row import Budget, Row, Write
 from orc.testing.reference_tier import ReferenceTier
 from orc.tiers.guard import Guard
@@ -458,3 +458,130 @@ def test_a_read_of_many_rows_is_a_call_of_its_own(clock) -> None:
 
     assert payloads(asyncio.run(story())) == [[b"a"], [each.encode() for each in many], [b"b"]]
     assert rig.tier.calls == [["first0"], ["a", "b"], many]
+
+
+def test_a_waiter_that_is_cancelled_is_left_out(clock) -> None:
+    """The row of a reader that waits no more is not asked for."""
+    rig = Rig(clock)
+
+    async def story() -> None:
+        free, _ = await rig.occupied()
+        first, second, third = await rig.waiting(*(rig.aread(each) for each in "abc"))
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        free.set()
+        assert payloads(await asyncio.gather(first, third)) == [[b"a"], [b"c"]]
+
+    asyncio.run(story())
+    assert rig.tier.calls[1:] == [["a", "c"]]
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_waiter_that_is_cancelled_takes_no_place(clock, kind) -> None:
+    """A place is not given to a coroutine that was cancelled while it waited."""
+    rig = Rig(clock, wait=0.2)
+
+    async def story() -> None:
+        free, (first,) = await rig.occupied()
+        (second,) = await rig.waiting(rig.aread("a") if kind == "read" else rig.awrite("a"))
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        free.set()
+        await first
+        assert payloads([await rig.aread("b")]) == [[b"b"]]
+
+    asyncio.run(story())
+
+
+def test_no_thread_starves(clock) -> None:
+    """While 2 threads call without a pause through 2 places, 4 others get their turns."""
+    rig = Rig(clock, 2)
+    rig.tier.hold = lambda: Event().wait(0.001)
+    stop = Event()
+
+    def hot() -> None:
+        while not stop.is_set():
+            rig.read("hot")
+
+    with ThreadPoolExecutor(6) as pool:
+        running = [pool.submit(hot) for _ in range(2)]
+        until(lambda: len(rig.tier.calls) > 5)
+        others = [pool.submit(rig.read, "a") for _ in range(4)]
+        try:
+            for each in others:
+                each.result(0.5)
+        finally:
+            stop.set()
+            for each in running:
+                each.result(5)
+
+
+def test_wakers_do_not_pile_up(clock) -> None:
+    """When no call runs or waits, nothing is left in the queue of threads."""
+    rig = Rig(clock, 2)
+    rig.tier.hold = lambda: Event().wait(0.001)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(rig.read, [str(n) for n in range(200)]))
+    assert len(rig.guard._places._queue) == 0
+
+
+@pytest.mark.parametrize("how", ["vain", "cancelled", "gathered"])
+def test_a_probe_that_waits_for_a_place_leaves_room_for_another(clock, how) -> None:
+    """A probe that gets no place, or whose row another call brings, does not keep the next out."""
+    rig = Rig(clock, wait=0.01 if how == "vain" else 10.0)
+
+    async def story() -> None:
+        free, tasks = await rig.occupied()
+        if how == "gathered":
+            tasks += await rig.waiting(rig.aread("a"))
+        health = rig.guard._health
+        health._open(health._whole, 5.0, "it timed out")
+        clock.advance(5)
+        (probe,) = await rig.waiting(rig.aread("b"))
+        if how == "cancelled":
+            probe.cancel()
+        if how == "vain":
+            await asyncio.wait([probe])
+        free.set()
+        await asyncio.gather(probe, *tasks, return_exceptions=True)
+        assert payloads([await rig.aread("c")]) == [[b"c"]]
+
+    asyncio.run(story())
+
+
+def test_who_waited_asks_no_tier_that_is_left_alone_since(clock) -> None:
+    """Of 20 writes that wait for one place, none reaches a tier that timed out meanwhile."""
+    rig = Rig(clock)
+
+    async def late(writes, budget, /):
+        rig.tier.calls.append(writes)
+        await asyncio.sleep(0)
+        raise TierTimeoutError("late")
+
+    rig.tier.aset_many = late
+
+    async def story():
+        return await asyncio.gather(
+            *(rig.awrite(str(n)) for n in range(20)), return_exceptions=True
+        )
+
+    asyncio.run(story())
+    assert len(rig.tier.calls) == 1
+
+
+def test_a_leader_without_time_fails_for_itself_alone(clock) -> None:
+    """A gathered read whose leader has too little time left is made for the others."""
+    rig = Rig(clock)
+
+    async def story() -> None:
+        free, _ = await rig.occupied()
+        short = rig.guard.aget_many(["a"], Budget(clock, 1.0))
+        tasks = await rig.waiting(short, rig.aread("b"), rig.aread("c"))
+        free.set()
+        first, *others = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(first, TierError)
+        assert payloads(others) == [[b"b"], [b"c"]]
+
+    asyncio.run(story())
