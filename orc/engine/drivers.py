@@ -134,7 +134,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
             operation.accept,
             operation.lease,
             consistent=operation.consistent,
-            sink=operation.sink,
+            claims=operation.claims,
             within=operation.within,
         )
     if isinstance(operation, Store):
@@ -161,7 +161,7 @@ async def _aperform(operation: Operation, flights: Flights) -> Any:  # noqa: PLR
             operation.accept,
             operation.lease,
             consistent=operation.consistent,
-            sink=operation.sink,
+            claims=operation.claims,
             within=operation.within,
         )
     if isinstance(operation, Store):

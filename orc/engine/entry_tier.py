@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from orc.model.address import Address
     from orc.model.entry import Entry
-    from orc.model.ports import Accept, ClockLike, Codec, Fill, SharedTier, Tier
+    from orc.model.ports import Accept, Claims, ClockLike, Codec, Fill, Tier
+    from orc.stampede.flight import Flight
 
-    Sink = list[tuple[SharedTier, bytes]]
     Steps = Generator[tuple[str, Any], Any, Any]
     """Calls of a tier: the method's name, and what it is given."""
 
@@ -61,7 +61,7 @@ class EntryTier:
         lease: float | None,
         *,
         consistent: bool,
-        sink: Sink | None = None,
+        claims: Claims | None = None,
         within: float | None = None,
     ) -> Sequence[Found]:
         """Read, and claim what is missing; see ``orc.model.ports.SharedTier``."""
@@ -78,9 +78,9 @@ class EntryTier:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
-            claiming = self._claiming(addresses, found, lacking, accept, lease, sink)
+            claiming = self._claiming(addresses, found, lacking, accept, lease, claims)
             try:
-                self._run(claiming, Budget(self._clock, left))
+                self._run(claiming, Budget(self._clock, left, budget.used))
             except TierError as error:
                 _unclaimed(found, lacking, error)
         return found
@@ -93,7 +93,7 @@ class EntryTier:
         lease: float | None,
         *,
         consistent: bool,
-        sink: Sink | None = None,
+        claims: Claims | None = None,
         within: float | None = None,
     ) -> Sequence[Found]:
         """Do as :meth:`fetch_many`, for coroutines."""
@@ -110,9 +110,9 @@ class EntryTier:
             self._took(began)
         found, lacking = self._judge(addresses, rows, accept, claims=lease is not None)
         if lacking and lease is not None:
-            claiming = self._claiming(addresses, found, lacking, accept, lease, sink)
+            claiming = self._claiming(addresses, found, lacking, accept, lease, claims)
             try:
-                await self._arun(claiming, Budget(self._clock, left))
+                await self._arun(claiming, Budget(self._clock, left, budget.used))
             except TierError as error:
                 _unclaimed(found, lacking, error)
         return found
@@ -138,6 +138,14 @@ class EntryTier:
     def remember(self, address: Address, live: bytes, /) -> None:
         """Leave a claim to the next load of this process."""
         left_claims.remember(self.store, address.text, live)
+
+    def hold(self, address: Address, live: bytes, flight: Flight, /) -> None:
+        """Note the claim of a load that is under way; one that is stranded is taken over."""
+        left_claims.hold(self.store, address.text, live, flight)
+
+    def release(self, address: Address, flight: Flight, /) -> None:
+        """Take back one :meth:`hold`."""
+        left_claims.release(self.store, address.text, flight)
 
     def remove_many(self, addresses: Sequence[Address], /) -> None:
         """Remove rows with their claims."""
@@ -219,16 +227,17 @@ class EntryTier:
         lacking: list[tuple[int, bytes | None]],
         accept: Accept,
         lease: float,
-        sink: Sink | None,
+        claims: Claims | None,
     ) -> Steps:
         """Claim rows, and note in `found` what came of it."""
         for _ in range(MOST_CLAIMS):
-            claims = [self._claim(addresses[at].text, lease, seen) for at, seen in lacking]
-            if sink is not None:
-                sink += [(self, claim.token) for claim in claims]
-            rows = yield "claim_many", claims
+            wishes = [self._claim(addresses[at].text, lease, seen) for at, seen in lacking]
+            if claims is not None:
+                for claim in wishes:
+                    claims.asks(self, claim.token)
+            rows = yield "claim_many", wishes
             asked, lacking = lacking, []
-            for (at, _), claim, row in zip(asked, claims, rows, strict=True):
+            for (at, _), claim, row in zip(asked, wishes, rows, strict=True):
                 answer = found[at] = self._found(addresses[at], row)
                 if answer.error is not None:
                     continue

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from orc.engine.patience import Patience
     from orc.model.address import Address
     from orc.model.entry import Entry
-    from orc.model.ports import Fill, SharedTier
+    from orc.model.ports import Claims, Fill, SharedTier
     from orc.stampede.flight import Flight, Key
     from orc.stampede.single_flight import Turn
 
@@ -66,7 +66,7 @@ class Fetch(Operation):
     else from claiming them. `consistent`: see every write that was answered before.
     """
 
-    __slots__ = ("accept", "addresses", "consistent", "lease", "sink", "tier", "within")
+    __slots__ = ("accept", "addresses", "claims", "consistent", "lease", "tier", "within")
 
     def __init__(  # noqa: PLR0913 - a record
         self,
@@ -76,13 +76,13 @@ class Fetch(Operation):
         *,
         lease: float | None,
         consistent: bool,
-        sink: list[tuple[SharedTier, bytes]] | None = None,
+        claims: Claims | None = None,
         within: float | None = None,
     ) -> None:
         self.within = within
         """Seconds that it may take, if that is less than the tier's budget."""
-        self.sink = sink
-        """Where the tokens go of what is claimed, before it is asked for."""
+        self.claims = claims
+        """Who is told of claims before they are asked for."""
         self.tier = tier
         self.addresses = addresses
         self.accept = accept

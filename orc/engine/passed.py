@@ -7,21 +7,30 @@ if TYPE_CHECKING:
     from orc.model.address import Address
     from orc.model.entry import Found
     from orc.model.ports import SharedTier
+    from orc.stampede.flight import Flight
 
 
 class Passed:
     """The shared tiers that a read has passed without finding what it looked for."""
 
-    __slots__ = ("address", "asked", "lost", "tokens")
+    __slots__ = ("_flight", "_held", "address", "asked", "lost", "tokens")
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, flight: Flight) -> None:
         self.address = address
+        self._flight = flight
+        self._held: set[SharedTier] = set()
         self.tokens: list[tuple[SharedTier, bytes]] = []
         """The claims that are ours, and not yet filled or given back; the nearest tier first."""
         self.asked: list[tuple[SharedTier, bytes]] = []
         """Claims that were asked for and not answered: they may be ours."""
         self.lost: list[SharedTier] = []
         """Those where somebody else is loading it, and no fill of ours is taken."""
+
+    def asks(self, tier: SharedTier, token: bytes) -> None:
+        """Note a claim before it is asked for."""
+        self.asked.append((tier, token))
+        self._held.add(tier)
+        tier.hold(self.address, token, self._flight)
 
     def note(self, tier: SharedTier, found: Found) -> None:
         """Note what a tier without the entry has answered."""
@@ -39,3 +48,9 @@ class Passed:
         """Leave the claims that are ours to the next load of this process."""
         for tier, token in [*self.tokens, *self.asked]:
             tier.remember(self.address, token)
+
+    def end(self) -> None:
+        """End the read: what it still has is left to the next load, and it holds nothing."""
+        self.remember()
+        for tier in self._held:
+            tier.release(self.address, self._flight)

@@ -89,7 +89,7 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
                 flights.land(flight, (view.value, view.thaw), view.created_at)
                 return value
         if keyspace.tiers:
-            passed = Passed(keyspace.address(ask.values))
+            passed = Passed(keyspace.address(ask.values), flight)
             # A class made in a function has no name that another process knows.
             if not is_local(passed.address.full):
                 return (yield from _from_shared(keyspace, ask, flight, passed))
@@ -123,7 +123,7 @@ def _from_shared(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed) -
         passed.asked.clear()
         raise
     finally:
-        passed.remember()
+        passed.end()
 
 
 def _give_back(
@@ -199,7 +199,7 @@ def _ask(  # noqa: PLR0913, PLR0917 - what a read has come to
         _nothing_will_do if ask.anew else acceptance(keyspace, tier, ttl, copies),
         lease=keyspace.lease(),
         consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
-        sink=passed.asked,
+        claims=passed,
         within=within,
     )
     pause = LEAST_PATIENCE
@@ -230,7 +230,7 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     """Call the loader and store what it returns: the deepest tier first and memory last."""
     core, counters = keyspace.core, keyspace.counters
     versions = flight.versions = core.snapshot(ask.tags, keyspace.partition)
-    began = core.now()
+    began = flight.began if passed is None else core.now()
     counters.add("loads")
     try:
         value = yield Load(ask.load, flight)

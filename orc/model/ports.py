@@ -10,7 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from orc.errors import TierError
     from orc.model.address import Address
@@ -146,6 +146,12 @@ if TYPE_CHECKING:
         def prewarm(self) -> None:
             """Import what the first call would."""
 
+    class Claims(Protocol):
+        """The claims of one read."""
+
+        def asks(self, tier: SharedTier, token: bytes) -> None:
+            """Note a claim before it is asked for."""
+
     class SharedTier(Protocol):
         """A tier of entries, as the plans see it; each call is one round trip, or two on a miss."""
 
@@ -165,14 +171,14 @@ if TYPE_CHECKING:
             lease: float | None,
             *,
             consistent: bool,
-            sink: list[tuple[SharedTier, bytes]] | None = None,
+            claims: Claims | None = None,
             within: float | None = None,
         ) -> Sequence[Found]:
             """Answer for each address in order: see ``Found``.
 
             With a `lease` in seconds, rows without an entry that is accepted are claimed. Their
-            tokens are put into the `sink` first: where no answer comes they may be live. `within`
-            is seconds, if that is less than the tier's budget.
+            tokens are told to `claims` first: where no answer comes they may be live. `within` is
+            seconds, if that is less than the tier's budget.
             """
 
         def store_many(self, fills: Sequence[Fill], /) -> object:
@@ -183,6 +189,12 @@ if TYPE_CHECKING:
 
         def remember(self, address: Address, token: bytes, /) -> None:
             """Leave a claim to the next load of this process. Does no I/O, and never raises."""
+
+        def hold(self, address: Address, token: bytes, flight: Any, /) -> None:
+            """Note the claim of a load that is under way; one that is stranded is taken over."""
+
+        def release(self, address: Address, flight: Any, /) -> None:
+            """Take back one :meth:`hold`."""
 
         def remove_many(self, addresses: Sequence[Address], /) -> None:
             """Drop the entries, and the tokens of those who are loading them."""
@@ -195,7 +207,7 @@ if TYPE_CHECKING:
             lease: float | None,
             *,
             consistent: bool,
-            sink: list[tuple[SharedTier, bytes]] | None = None,
+            claims: Claims | None = None,
             within: float | None = None,
         ) -> Sequence[Found]:
             """Do as :meth:`fetch_many`, for coroutines."""

@@ -115,38 +115,76 @@ class Write:
 
 
 class Budget:
-    """The time that one operation of a tier has, and the clock it is measured by."""
+    """The time that one operation of a tier has, and the clock it is measured by.
 
-    __slots__ = ("_clock", "_until", "allowance", "excused", "late")
+    It runs from the first look at it, and not while it is paused: what the process does before it
+    asks the tier, or is kept from doing, is not the tier's time.
+    """
 
-    def __init__(self, clock: ClockLike, seconds: float) -> None:
+    __slots__ = (
+        "_clock",
+        "_left",
+        "_until",
+        "allowance",
+        "excused",
+        "late",
+        "seconds",
+        "told",
+        "used",
+        "waited",
+    )
+
+    def __init__(self, clock: ClockLike, seconds: float, used: float = 0.0) -> None:
         self._clock = clock
-        self._until = clock.monotonic() + seconds
+        self._left = seconds
+        self._until: float | None = None
+        self.seconds = seconds
+        """Seconds that it had in the beginning."""
+        self.used = used
+        """Seconds that earlier calls of the operation have waited for the tier."""
         self.allowance = 0.0
         """Seconds beside it for connecting, where it is the first of its process."""
         self.excused = 0.0
         """Seconds of the allowance that were spent."""
+        self.told = False
+        """Whether a transport has told what it waited for: then that counts, and no clock."""
+        self.waited = 0.0
+        """Seconds for which it saw that there was no answer."""
         self.late = False
-        """Whether the answer was there when the time was over: not the tier was slow."""
+        """Whether the answer was there when the time was over."""
 
     def left(self) -> float:
         """Seconds that are left; negative when it is over."""
+        if self._until is None:
+            self._until = self._clock.monotonic() + self._left
+            return self._left
         return self._until - self._clock.monotonic()
+
+    def pause(self, left: float | None = None) -> None:
+        """Let it run no more until the next look, with so many seconds left."""
+        self._left = self.left() if left is None else left
+        self._until = None
+        self.told = True
 
     def connect(self) -> float:
         """Begin to connect, with the allowance beside; return the instant for :meth:`connected`."""
-        self._until += self.allowance
+        self.left()  # it runs from now on
+        self.extend(self.allowance)
         return self._clock.monotonic()
 
     def connected(self, since: float) -> None:
         """End it, whatever came of it: what of the allowance was not needed is no more."""
-        self.excused = min(self.allowance, max(0.0, self._clock.monotonic() - since))
-        self._until -= self.allowance - self.excused
+        used = max(0.0, self._clock.monotonic() - since)
+        self.excused = min(self.allowance, used)
+        self.extend(self.excused - self.allowance)
         self.allowance = 0.0
 
     def extend(self, seconds: float) -> None:
         """Give back what was spent on anything but the server."""
-        self._until += seconds
+        if self._until is None:
+            self._left += seconds
+        else:
+            self._until += seconds
 
     def wall(self) -> float:
         """Seconds since the epoch, now."""

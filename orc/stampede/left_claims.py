@@ -8,6 +8,10 @@ the token that is remembered here, and takes the claim over.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orc.stampede.flight import Flight
+
 MOST = 1024
 """Rows that are remembered. The first are forgotten where there are more: their readers wait."""
 
@@ -15,6 +19,21 @@ MOST_TOKENS = 4
 """Tokens of one row: where an answer was lost, either may be the live one."""
 
 _tokens: dict[tuple[str, str], tuple[bytes, ...]] = {}
+
+_live: dict[tuple[str, str], tuple[bytes, Flight]] = {}
+"""The claims of loads that are under way; one of them may be left on a loop that was closed."""
+
+
+def hold(store: str, address: str, token: bytes, flight: Flight) -> None:
+    """Note that a load has a claim, for as long as it is not stranded."""
+    _live[store, address] = (token, flight)
+
+
+def release(store: str, address: str, flight: Flight) -> None:
+    """Note that a load has no claim any more."""
+    held = _live.get((store, address))
+    if held is not None and held[1] is flight:
+        _live.pop((store, address), None)
 
 
 def remember(store: str, address: str, token: bytes) -> None:
@@ -31,8 +50,13 @@ def remember(store: str, address: str, token: bytes) -> None:
 
 
 def of(store: str, address: str) -> tuple[bytes, ...]:
-    """Return the tokens that are remembered of a row."""
-    return _tokens.get((store, address), ()) if _tokens else ()
+    """Return the tokens of a row whose loads have ended, or will never end."""
+    row = (store, address)
+    tokens = _tokens.get(row, ()) if _tokens else ()
+    held = _live.get(row)
+    if held is not None and held[1].stranded():
+        tokens = (*tokens, held[0])
+    return tokens
 
 
 def forget(store: str, address: str) -> None:
@@ -44,3 +68,4 @@ def forget(store: str, address: str) -> None:
 def forget_all() -> None:
     """Go on in the child of a fork, or in a copy of a snapshot: the claims are another's."""
     _tokens.clear()
+    _live.clear()

@@ -105,6 +105,13 @@ class Guard:
         self, addresses: Sequence[str], budget: Budget, /, *, consistent: bool = False
     ) -> Sequence[Row | TierError]:
         """Read rows; see ``orc.model.ports.Tier``."""
+        health = self._health
+        if not self.remote and budget.left() > 0 and not health.rests(health.reads):
+            try:  # a file of this machine: all that there is to know of it is an error
+                return self.tier.get_many(addresses, budget, consistent=consistent)
+            except TierError as error:
+                health.failed(error, health.reads, rows=len(addresses))
+                raise
         return self._call(
             self._health.reads,
             addresses,
@@ -195,9 +202,6 @@ class Guard:
         try:
             if not self._places.take(call):
                 self._wait(call, budget)
-            # With threads beside it, slowness may be of the process, and not of the tier.
-            if not self._places.alone:
-                call.charged = 0.0
             with call.begun(budget):
                 return call.answered(ask(call.budget))
         finally:
@@ -322,11 +326,11 @@ class Guard:
     async def _within(self, call: Call, asked: Awaitable[T]) -> T:
         """Wait no longer than a budget and some slack, whatever the tier does."""
         budget = call.budget
-        belt = last_look(budget.left() + budget.allowance, SLACK)
+        belt = last_look(budget.seconds + budget.allowance, SLACK)
         try:
             async with belt:
                 answers = await asked
-                call.charged = belt.charged
+                call.charged, call.waited = belt.charged, belt.waited
                 return answers
         except TimeoutError as error:
             if not belt.expired() or isinstance(error, TierError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orc.errors import TierError, TierTimeoutError
+from orc.tiers.last_look import PARTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from orc.tiers.health import Health
 
     T = TypeVar("T")
+
+NEARLY = 0.9
+"""The part of a limit that counts as the limit: what is waited for is measured by whole parts."""
 
 LARGE = 64 * 1024
 """Bytes of an answer that may take longer than another."""
@@ -35,6 +39,7 @@ class Call:
         "charged",
         "large",
         "rows",
+        "waited",
     )
 
     budget: Budget
@@ -46,7 +51,9 @@ class Call:
         self.large = False
         """Whether the answer is so large that it may take its time."""
         self.charged: float | None = None
-        """Seconds that the tier was waited for, where that is known; else the clock tells."""
+        """Seconds that a coroutine waited for the tier, by whole parts; else the clock tells."""
+        self.waited = 0.0
+        """Seconds of these in which the loop was free to see an answer."""
         self.rows = rows
         self._probe: tuple[int, int] | None = None
         if health.rests(own):  # so that nothing waits for a place first
@@ -58,7 +65,7 @@ class Call:
         self.budget = self._health.allowed(budget)
         if self._health.rests(self._own):
             self._probe = self._health.admitted(self._own)
-        self._seconds = self.budget.left()
+        self._seconds = self.budget.seconds
         self._began = self._health.monotonic()
         return self
 
@@ -96,17 +103,24 @@ class Call:
         if isinstance(error, TierError):
             health.failed(error, self._own, rows=len(self.rows))
         elif error is None:
-            own = self.charged
-            if own is None:  # what was spent on anything but the tier was given back
-                own = self._seconds - self.budget.left()
-            if self.budget.late:
-                own = 0.0
+            budget, nearly = self.budget, health.slow_from * NEARLY
+            own = seconds - budget.excused
+            slow = own > health.slow_from
+            if budget.told:
+                own, slow = self._seconds - budget.left(), budget.waited > nearly
+            elif self.charged is not None:
+                own, slow = self.charged, self.waited > nearly
             if len(self.rows) == 1 and not self.large:
-                health.answered(slow=own > health.slow_from)
+                health.answered(slow=slow and not budget.late)
+            self._given.used += min(seconds, own + health.budget / PARTS)
             if seconds > own:
                 # It was this process that was slow: that is not taken from what is asked next.
                 self._given.extend(seconds - own)
-        elif kind is not None and kind.__name__ == "CancelledError" and health.patient(seconds):
+        elif (
+            kind is not None
+            and kind.__name__ == "CancelledError"
+            and health.patient(seconds, self._given.used)
+        ):
             given_up = TierTimeoutError(f"{health.name} had not answered after {seconds:.3g} s")
             health.failed(given_up, self._own, rows=len(self.rows))
         if self._probe is not None:

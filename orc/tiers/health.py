@@ -48,6 +48,8 @@ FEW_ROWS: Final = 10
 SLOW: Final = 0.5
 """The part of a budget that a single row may take. In a small function it is the whole: most of
 the slowness there is the function's own."""
+SOME: Final = 0.1
+"""The part of a budget that a call was waited for at least, when it is given up for being slow."""
 SLOW_CALLS: Final = 5
 """Slow answers running after which a tier is left alone."""
 FIRST_CONNECT: Final = 1.0
@@ -161,9 +163,12 @@ class Health:
         """Tell whether the tier is left alone, or a call would be a probe."""
         return self._whole.resting or own.resting
 
-    def patient(self, seconds: float) -> bool:
-        """Tell whether a caller that gives up after so many seconds has waited long enough."""
-        return seconds > self.budget * SLOW
+    def patient(self, seconds: float, before: float) -> bool:
+        """Tell whether a caller that gives up has waited long enough for a tier that is well.
+
+        It has for so many seconds, and for some `before` in the same operation.
+        """
+        return seconds + before > self.budget * SLOW and seconds > self.budget * SOME
 
     def refuse(self, own: Breaker) -> None:
         """Raise ``TierUnavailableError`` if the tier is left alone, and no probe is due."""
@@ -209,7 +214,7 @@ class Health:
                 f"{self.name} was not asked: {max(0.0, seconds):.3g} s are left, and it may need "
                 f"{self.budget:.3g} s"
             )
-        within = budget if seconds == asked else Budget(self._clock, seconds)
+        within = Budget(self._clock, seconds)
         if not self._connected:
             self._connected = True
             within.allowance = FIRST_CONNECT

@@ -171,7 +171,7 @@ class Memory:
         fits = self._need(copy) <= self.max_value_bytes
         space = copy.space
         garbage: list[object] = []  # let go after the lock: a value may run code when it goes
-        inside = self._inside()
+        inside = self._changing and self._inside()
         with self._lock:
             # Under the lock, as `dismiss` is: whoever voids a flight removes the entry afterwards,
             # so either this fill sees the void, or that removal sees this fill.
@@ -181,7 +181,7 @@ class Memory:
                 space.ledger.oversize += 1
             # A finaliser or a signal handler runs inside this very thread's change: to store is
             # never owed, while to remove is, and is put off to the end of that change.
-            if not self._may_change(garbage, inside=inside):
+            if self._changing and not self._may_change(garbage, inside=inside):
                 self._put_off(space, copy.key, INVALIDATED)
                 return False
             self._changing = True
@@ -214,7 +214,7 @@ class Memory:
         `cause` is one of ``orc.tiers.footprints``.
         """
         garbage: list[object] = []
-        inside = self._inside()
+        inside = self._changing and self._inside()
         with self._lock:
             if only is not None and space.index.get(key) is not only:
                 return False
@@ -223,7 +223,7 @@ class Memory:
     def empty(self, space: Space) -> None:
         """Drop all copies of a space."""
         garbage: list[object] = []
-        inside = self._inside()
+        inside = self._changing and self._inside()
         with self._lock:
             for key in list(space.index):
                 self._take_out(space, key, INVALIDATED, garbage, inside=inside)
@@ -320,7 +320,7 @@ class Memory:
     def _take_out(
         self, space: Space, key: Hashable, cause: int, garbage: list[object], *, inside: bool
     ) -> bool:
-        if not self._may_change(garbage, inside=inside):
+        if self._changing and not self._may_change(garbage, inside=inside):
             return self._put_off(space, key, cause)
         self._changing = True
         copy = space.index.get(key)

@@ -39,11 +39,6 @@ class ThreadPlaces:
         self._running: dict[object, None] = {}
         self._queue: deque[tuple[object, Any]] = deque()
 
-    @property
-    def alone(self) -> bool:
-        """Whether no other thread makes a call."""
-        return len(self._running) == 1
-
     def take(self, call: object) -> bool:
         """Take a place, if one is free. Inside of a ``try`` that leaves it."""
         with self._lock:
@@ -141,6 +136,7 @@ class LoopPlaces:
         from asyncio import wait
 
         self.queue.append(waiting)
+        self._hand_on()  # the last call may have ended since
         try:
             await wait([waiting.woken], timeout=seconds)
             if waiting.woken.done():
@@ -170,6 +166,9 @@ class LoopPlaces:
     def leave(self, call: object) -> None:
         """Leave a place, and give it to the next who waits for one."""
         self.running.pop(call, None)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
         while self.queue and len(self.running) < self.most:
             each = self.queue.popleft()
             if not each.woken.done():

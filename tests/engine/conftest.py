@@ -35,7 +35,7 @@ class FakeTier:
 
     fleetwide = True
 
-    def fetch_many(self, keys, accept, lease, *, consistent, sink=None, within=None):
+    def fetch_many(self, keys, accept, lease, *, consistent, claims=None, within=None):
         self._do("get", keys)
         rows = [self._row(key) for key in keys]
         return [
@@ -59,6 +59,12 @@ class FakeTier:
 
     def remember(self, address, token):
         self.left.append((address, token))
+
+    def hold(self, address, token, flight):
+        pass
+
+    def release(self, address, flight):
+        pass
 
     def remove_many(self, keys):
         self._do("delete", keys)

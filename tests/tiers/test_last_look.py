@@ -79,12 +79,12 @@ def test_the_slack_is_added_to_the_end() -> None:
     assert asyncio.run(story()) == pytest.approx(0.005)
 
 
-def test_a_loop_that_was_blocked_once_is_charged_with_a_fifth() -> None:
-    """However long the loop was busy: one part of five is charged, and the block goes on."""
+def test_a_loop_that_was_blocked_once_is_charged_with_a_quarter() -> None:
+    """However long the loop was busy: one part of four is charged, and the block goes on."""
 
     async def story() -> tuple[float, bool]:
         asyncio.get_running_loop().call_soon(block, 0.06)
-        limit = last_look(0.25)
+        limit = last_look(0.2)
         async with limit:
             for _ in range(3):  # in the first of these turns the loop is blocked
                 await asyncio.sleep(0)

@@ -39,6 +39,8 @@ OPENING = 0.5
 once, and share few processors. One that spent them in vain has no more next time."""
 LOOK_AGAIN = 0.1
 """Seconds for which a read may trust that its file is the one in use; what writes never does."""
+OWN_WAIT = 1.0
+"""Seconds for which a use waits for those of other threads of this process, beside its budget."""
 STUCK = 10.0
 """Seconds after which a file is given up whose write lock this process never found free,"""
 STUCK_TRIES = 3
@@ -55,6 +57,10 @@ _forks = [0]
 _held_for_fork = [False]
 _left_behind: list[File] = []
 """Files of a parent. To close one in the child would take part in what the parent does."""
+
+
+class OccupiedError(TierError):
+    """Another thread of this process uses the file."""
 
 
 def _inside() -> bool:
@@ -151,8 +157,10 @@ class Keeper:
         if left <= 0:
             raise TierError("there was no time to use the disk tier")
         try:
-            if not (_lock.acquire(blocking=False) or _lock.acquire(timeout=min(left, most / 1000))):
-                raise TierTimeoutError("other threads are using the disk tier")
+            # What threads of this process make one another wait for is not the file's time.
+            own_wait = OWN_WAIT if most == LONG_WAIT else most / 1000
+            if not (_lock.acquire(blocking=False) or _lock.acquire(timeout=own_wait)):
+                raise OccupiedError("other threads are using the disk tier")
             # Powers of two, so that SQLite need not be told anew each time.
             self._patience = min(most, (1 << int(left * 1000).bit_length()) >> 1)
             return self._attempt(work, budget.wall())
@@ -203,12 +211,17 @@ class Keeper:
         It takes less time than to hand it to another thread and back. Only what others may be long
         about is waited for without blocking the loop.
         """
-        pause, waited, left = FIRST_PAUSE, 0.0, budget.left()
+        pause, waited, own, left = FIRST_PAUSE, 0.0, 0.0, budget.left()
         grace = self._grace(left)
         most = left + grace
         while True:
             try:
                 return self._run(work, budget, left + grace, SHORT_WAIT)
+            except OccupiedError:
+                own += pause + SHORT_WAIT / 1000
+                if own >= OWN_WAIT:
+                    raise
+                budget.extend(pause + SHORT_WAIT / 1000)
             except TierTimeoutError:
                 left = budget.left()
                 waited += pause + SHORT_WAIT / 1000  # for clocks that stand still

@@ -10,15 +10,13 @@ from orc.tiers.redis.vendor import is_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command, Operation
     from orc.tiers.redis.routes import Steps
     from orc.tiers.redis.url import Node
-
-    Whole = Coroutine[Any, Any, Any]
 
 HANDED_IN: Node = ("the client", 0, "data")
 
@@ -153,10 +151,6 @@ class HandedCoroutines:
             self._checked = True
         return [await self._exchange(commands) for _, commands in sends]
 
-    def start(self, _sends: object, whole: Whole, _budget: Budget) -> Whole | None:
-        """Leave the whole to a task."""
-        return whole
-
     def close(self) -> None:
         """Leave the client to whoever made it."""
 
@@ -196,10 +190,6 @@ class InThreads:
         from asyncio import to_thread
 
         return await to_thread(self._threads.exchange, sends, budget)
-
-    def start(self, _sends: object, whole: Whole, _budget: Budget) -> Whole | None:
-        """Leave the whole to a task."""
-        return whole
 
     def close(self) -> None:
         """Leave the client to whoever made it."""

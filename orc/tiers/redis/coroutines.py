@@ -83,20 +83,18 @@ class Coroutines:
     def start(
         self,
         sends: Sequence[tuple[Node | None, Command]],
-        whole: Coroutine[Any, Any, Any],
         budget: Budget,
     ) -> Coroutine[Any, Any, Any] | None:
         """Write commands at once, where a connection is idle; return what reads the replies.
 
-        Where none is, or the server is not known, that is `whole`. The loop may end before it does:
-        what was written is on its way by then.
+        None where no connection is, or the server is not known. The loop may end before the replies
+        are read: what was written is on its way by then.
         """
         from asyncio import _get_running_loop
 
         loop = _get_running_loop()
         mine = self._loops.get(loop) if loop is not None else None
         if mine is None:
-            whole.close()
             return None
         node, _ = sends[0]
         connection = None
@@ -105,8 +103,7 @@ class Coroutines:
             for each in old:
                 drop(each)
         if node is None or connection is None:
-            return whole
-        whole.close()
+            return None
         mine.used.add(connection)
         try:
             connection._writer.write(pack([command for _, command in sends]))  # noqa: SLF001
@@ -168,10 +165,10 @@ class Coroutines:
     async def _exchange(
         self, mine: LoopConnections, node: Node, commands: list[Command], budget: Budget
     ) -> list[Any] | TierError:
-        if budget.left() <= 0:
+        before = budget.left()
+        if before <= 0:
             return TierError(f"no time was left to ask {shown(node)}")
         speaking = Speaking()
-        before = budget.left()
         limit = last_look(before + budget.allowance)
         try:
             async with limit:
@@ -181,8 +178,9 @@ class Coroutines:
                 drop(each)
             names.forget(node[0], node[1])
             return failure(error, shown(node), arriving=speaking.arriving)
-        if budget.left() <= 0:  # the loop was busy: that is not taken from what is asked next
-            budget.extend(before - budget.left() - limit.charged)
+        # When the loop was busy with something else, that is not taken from what is asked next.
+        budget.pause(max(budget.left(), before - limit.charged))
+        budget.waited += limit.waited
         if any(is_read_only(each) for each in replies):
             for each in mine.idle.clear(node):
                 drop(each)

@@ -79,6 +79,7 @@ class Threads:
                 try:
                     connection.use(budget)
                     connection.connect()
+                    connection.done()
                 finally:
                     budget.connected(since)
             connection.use(budget)
@@ -101,7 +102,7 @@ class Threads:
             # A connection with replies that nobody has read would give them to somebody else.
             _close([connection])
             raise
-        connection.budget = None
+        connection.done()
         if any(is_read_only(each) for each in replies):
             # After a fail-over a name may be another server's: the next connection asks for it.
             self._failed(node, connection, ConnectionError())
@@ -111,6 +112,8 @@ class Threads:
 
     def _failed(self, node: Node, connection: Any, error: Exception) -> TierError:
         arriving = getattr(connection, "arriving", False)
+        if connection is not None:
+            connection.done()
         _close([connection])
         # What ended this connection has ended the others: a freeze, or a restart of the server.
         _close(self._idle.clear(node))

@@ -21,7 +21,7 @@ from orc.tiers.redis.url import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from orc.model.row import Claim, Row, Write
@@ -37,6 +37,28 @@ SAMPLE = [str(number) for number in range(64)]
 """Addresses of nothing, which between them belong to all nodes of a cluster."""
 
 
+def in_a_thread(work: Callable[[], object]) -> Any:
+    """Have a thread do something of no interest to its caller; return its future, if any."""
+    from concurrent.futures import Future
+    from threading import Thread
+
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except TierError:
+            pass
+        finally:
+            done.set_result(None)
+
+    try:
+        Thread(target=run, name="orc-redis", daemon=True).start()
+    except RuntimeError:  # no thread can be had: this process remembers the claims
+        return None
+    return done
+
+
 class Unclocked(Budget):
     """The budget of `prewarm`, which is given no clock: each step of it has so many seconds."""
 
@@ -46,6 +68,13 @@ class Unclocked(Budget):
         self._seconds = seconds
         self.allowance = self.excused = 0.0
         self.late = False
+        self.waited = 0.0
+
+    def pause(self, left: float | None = None) -> None:
+        """Have as much time for the next step."""
+
+    def extend(self, seconds: float) -> None:
+        """Have as much time as ever."""
 
     def connect(self) -> float:
         """Begin to connect, which has as much time as any step."""
@@ -265,16 +294,20 @@ class Redis:
     def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> Any:
         """Send give-backs from a coroutine that was cancelled; nobody waits for the answers.
 
-        They are written at once where a connection of the loop is idle. Return the coroutine that
-        reads the answers, or does the whole; none where no loop runs. Never raises.
+        They are written at once where a connection of the loop is idle; return the coroutine that
+        reads the answers. Otherwise a thread sends them, since the loop may end at once: return the
+        future of that. A client for coroutines that was handed in does it in a task. Never raises.
         """
+        if self._client is not None and is_async(self._client):
+            return self.aset_many(writes, budget)
         transport = self._coroutines
-        if transport is None:
-            return None
-        commands = operations.giving_back(writes)
-        nodes = [self._route.known(address) for address, _ in commands]
-        whole = self._arun(operations.writing, writes, budget)
-        return transport.start(list(zip(nodes, commands, strict=True)), whole, budget)
+        if self._client is None and transport is not None:
+            commands = operations.giving_back(writes)
+            nodes = [self._route.known(address) for address, _ in commands]
+            begun = transport.start(list(zip(nodes, commands, strict=True)), budget)
+            if begun is not None:
+                return begun
+        return in_a_thread(lambda: self.set_many(writes, budget))
 
     def _seen(self, rows: list[Row | TierError]) -> list[Row | TierError]:
         for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orc.errors import ConfigError
 from orc.tiers import names
+from orc.tiers.last_look import PARTS, is_punctual
 from orc.tiers.redis.replies import server_error
 from orc.tiers.redis.url import SENTINEL
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 LAST_LOOK = 0.001
 """Seconds for which a socket is looked into once more, after the time was over."""
-
-PARTS = 5
-"""Parts that a budget is charged by; see ``orc.tiers.last_look``."""
 
 IDLE_TIME = 3600.0
 
@@ -118,78 +116,88 @@ class TimedSocket:
         that has come too late may take another budget at most.
         """
         connection = self._connection
-        left = connection.time_left()
-        for _ in range(PARTS):  # whatever the clock of the budget says: it may stand still
-            if left <= LAST_LOOK:
-                break
-            part = min(left, max(connection.budget_seconds / PARTS, LAST_LOOK))
+        while connection.time_left > LAST_LOOK:
+            part = connection.part()
             self._settimeout(part)
             try:
                 found = read(into)
             except TimeoutError:
-                left = connection.charge(left, part)
+                connection.charge(part, whole=True)
                 continue
-            connection.charge(left, part)
+            connection.charge(part)
             connection.arriving = True
             return found
-        if left < -connection.budget_seconds:
+        if connection.time_left < -connection.seconds:
             raise TimeoutError("no time is left")
         self._settimeout(LAST_LOOK)
         found = read(into)
-        connection.arriving = True
-        if connection.budget is not None:
-            connection.budget.late = True
+        connection.charge(LAST_LOOK)
+        connection.arriving = connection.late = True
         return found
 
     def sendall(self, data: bytes) -> None:
         """Send everything; here Python takes the timeout for all of it."""
-        self._settimeout(self._connection.socket_timeout)
-        self._send(data)
+        self._settimeout(max(self._connection.time_left, LAST_LOOK))
+        self._send(data)  # into the kernel's buffer: the server is not waited for
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
 
-def _timed(base: Any) -> type:
+def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
     """Return a class of connections with redis-py's handshake, TLS and parser, but our times."""
 
     class TimedConnection(*_resolved(base)):  # type: ignore[misc]
         budget: Budget | None = None
-        budget_seconds = 0.0
-        """What was left of the budget when this use began."""
+        seconds = IDLE_TIME
+        """What was left of the budget when this use began; some time outside of any use."""
+        time_left = IDLE_TIME
+        """What is left of that: only what a socket was waited for is taken from it."""
         arriving = False
         """Whether a part of the answer has come."""
+        late = False
+        """Whether it was there when the time was over."""
+        waited = 0.0
+        """Seconds for which there was nothing in the socket, by whole parts."""
+        _before = 0.0
 
         def use(self, budget: Budget) -> None:
             """Begin to be used within a budget."""
             self.budget = budget
-            self.budget_seconds = max(0.0, budget.left())
-            self.arriving = False
+            self.waited = 0.0
+            self.seconds = self.time_left = budget.left()
+            self.arriving = self.late = False
 
-        def time_left(self) -> float:
-            """Seconds that are left; some hours outside of any use."""
-            return IDLE_TIME if self.budget is None else self.budget.left()
+        def done(self) -> None:
+            """End a use: the budget has what it had, less what was waited for."""
+            budget, self.budget = self.budget, None
+            if budget is not None:
+                budget.late |= self.late
+                budget.waited += self.waited
+                budget.pause(self.time_left)
 
-        def charge(self, before: float, part: float) -> float:
-            """Take a part from what was left, at most; return what is left then."""
-            left = self.time_left()
-            over = before - left - part
-            if over > 0 and self.budget is not None:
-                self.budget.extend(over)
-                left += over
-            return left
+        def part(self) -> float:
+            """Begin to wait; return the seconds of one part of the budget, or what is left."""
+            self._before = 0.0 if self.budget is None else self.budget.left()
+            return min(self.time_left, max(self.seconds / PARTS, LAST_LOOK))
+
+        def charge(self, part: float, *, whole: bool = False) -> None:
+            """Take what was waited, a part at most; a `whole` part where no clock need tell."""
+            if whole:
+                # An end that was seen late says more of this process than of the server.
+                late = 0.0 if self.budget is None else self._before - self.budget.left() - part
+                if is_punctual(late, part):
+                    self.waited += part
+            elif self.budget is not None:
+                part = min(part, max(0.0, self._before - self.budget.left()))
+            self.time_left -= part
 
         def _connect(self) -> TimedSocket:
             return TimedSocket(super()._connect(), self)
 
         @property
         def socket_timeout(self) -> float | None:
-            if self.budget is None:
-                return None
-            left = self.budget.left()
-            if left <= 0:
-                raise TimeoutError("no time is left")
-            return left
+            return None if self.budget is None else max(self.time_left, LAST_LOOK)
 
         @socket_timeout.setter
         def socket_timeout(self, value: float | None) -> None:

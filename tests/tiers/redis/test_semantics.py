@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from orc.model.row import Claim, Write
+from orc.lifecycle.clock import SYSTEM
+from orc.model.row import Budget, Claim, Write
 
 
 def draw():
@@ -160,14 +161,11 @@ def test_a_stretched_key_does_not_answer_for_longer(valkey, budget):
         assert 60_000 < client.pttl(address) <= 65_000
         (end,) = [int.from_bytes(client.get(address)[19:25], "big")]
 
-    class Later:
-        def left(self):
-            return 5.0
-
+    class Later(Budget):
         def wall(self):
             return end / 1000 + 0.01
 
-    (row,) = tier.get_many([address], Later())
+    (row,) = tier.get_many([address], Later(SYSTEM, 5.0))
     assert (row.payload, row.etag) == (None, token)
     assert list(tier.set_many([Write(address, b"new", draw(), 60, token)], budget())) == [True]
     tier.close()
