@@ -251,3 +251,23 @@ def test_all_waits_of_one_read_are_half_of_what_its_request_has_left(clock, rema
     assert patience.left() == remaining / 4
     left = remaining / 2  # as after a freeze, in which nothing was waited
     assert patience.left() == 0
+
+
+def test_tiers_take_a_third_of_what_a_request_has_left(clock, driven):
+    """All together, and each its own budget at most: the rest is for the loader."""
+    given = []
+
+    class Asked(ReferenceTier):
+        def check(self, budget):
+            given.append(budget.left())
+            clock.advance(0.07)
+            left[0] -= 0.07
+
+    tiers = [Asked(name=name, budget=0.2) for name in ("near", "deep")]
+    cache = orc.Cache(tiers=[orc.Memory(), *tiers], clock=clock, namespace="test", jitter=0)
+    left = [0.9]
+    cache._core.remaining = lambda: left[0]
+    driven(cache).get_or_set("key", lambda: "value")
+    near, deep = given[0], given[2]  # each is asked for the row, and then for a claim
+    assert near == pytest.approx(0.2 * 0.96)
+    assert deep == pytest.approx(0.3 - 2 * 0.07)
