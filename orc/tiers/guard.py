@@ -329,13 +329,13 @@ class Guard:
         belt = last_look(budget.seconds + budget.allowance, SLACK)
         try:
             async with belt:
-                answers = await asked
-                call.charged, call.waited = belt.charged, belt.waited
-                return answers
+                return await asked
         except TimeoutError as error:
             if not belt.expired() or isinstance(error, TierError):
                 raise
             raise TierTimeoutError(f"{self.name} did not end within its budget") from None
+        finally:
+            call.charged, call.waited, call.late = belt.charged, belt.waited, belt.late
 
     # -- what is known of it ----------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Call:
         "budget",
         "charged",
         "large",
+        "late",
         "rows",
         "waited",
     )
@@ -52,6 +53,8 @@ class Call:
         """Whether the answer is so large that it may take its time."""
         self.charged: float | None = None
         """Seconds that a coroutine waited for the tier, by whole parts; else the clock tells."""
+        self.late = 0.0
+        """Seconds in which its loop was busy elsewhere."""
         self.waited = 0.0
         """Seconds of these in which the loop was free to see an answer."""
         self.rows = rows
@@ -119,7 +122,7 @@ class Call:
         elif (
             kind is not None
             and kind.__name__ == "CancelledError"
-            and health.patient(seconds, self._given.used)
+            and health.patient(seconds - self.late, self._given.used)
         ):
             given_up = TierTimeoutError(f"{health.name} had not answered after {seconds:.3g} s")
             health.failed(given_up, self._own, rows=len(self.rows))

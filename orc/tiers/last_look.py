@@ -42,6 +42,7 @@ class last_look:  # noqa: N801 - used like a function
         "_slack",
         "_timeout",
         "charged",
+        "late",
         "waited",
     )
 
@@ -52,6 +53,8 @@ class last_look:  # noqa: N801 - used like a function
         """Seconds that were charged so far, by whole parts."""
         self.waited = 0.0
         """Seconds of these in which the loop was free to see an answer, and saw none."""
+        self.late = 0.0
+        """Seconds by which the loop was late to see that parts were over."""
 
     async def __aenter__(self) -> Self:
         from asyncio import get_running_loop, timeout
@@ -71,6 +74,7 @@ class last_look:  # noqa: N801 - used like a function
         trace: TracebackType | None,
     ) -> None:
         self._handle.cancel()
+        self.late += max(0.0, self._loop.time() - self._due)
         await self._timeout.__aexit__(kind, error, trace)
 
     def expired(self) -> bool:
@@ -80,6 +84,7 @@ class last_look:  # noqa: N801 - used like a function
     def _over(self) -> None:
         now = self._loop.time()
         self.charged += self._part
+        self.late += now - self._due
         if is_punctual(now - self._due, self._part):
             self.waited += self._part
         left = self._seconds - self.charged
@@ -87,7 +92,8 @@ class last_look:  # noqa: N801 - used like a function
             self._due = now + self._part
             self._handle = self._loop.call_at(self._due, self._over)
         else:
-            self._handle = self._loop.call_later(self._slack, self._end)
+            self._due = now + self._slack
+            self._handle = self._loop.call_at(self._due, self._end)
 
     def _end(self) -> None:
         self._timeout.reschedule(self._loop.time())

@@ -263,7 +263,7 @@ def test_tiers_take_a_third_of_what_a_request_has_left(clock, driven):
             clock.advance(0.07)
             left[0] -= 0.07
 
-    tiers = [Asked(name=name, budget=0.2) for name in ("near", "deep")]
+    tiers = [Asked(name=name, budget=0.2, remote=True) for name in ("near", "deep")]
     cache = orc.Cache(tiers=[orc.Memory(), *tiers], clock=clock, namespace="test", jitter=0)
     left = [0.9]
     cache._core.remaining = lambda: left[0]
