@@ -69,10 +69,12 @@ class Threads:
         if old:
             _close(old)
         try:
-            if budget.left() <= 0:
+            left = budget.left()
+            if left <= 0:
                 if connection is not None:
                     self._idle.put(node, connection, budget)
                 return TierError(f"no time was left to ask {shown(node)}")
+            budget.pause(left)  # to make a connection is this process's work
             if connection is None:
                 connection = self._class(**settings(self._target, node, self._credentials))
                 since = budget.connect()

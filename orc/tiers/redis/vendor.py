@@ -165,7 +165,8 @@ def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
             """Begin to be used within a budget."""
             self.budget = budget
             self.waited = 0.0
-            self.seconds = self.time_left = budget.left()
+            self.time_left = budget.left()
+            self.seconds = max(self.time_left, LAST_LOOK)
             self.arriving = self.late = False
 
         def done(self) -> None:
