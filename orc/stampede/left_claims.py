@@ -20,19 +20,21 @@ MOST_TOKENS = 4
 
 _tokens: dict[tuple[str, str], tuple[bytes, ...]] = {}
 
-_live: dict[tuple[str, str], tuple[bytes, Flight]] = {}
-"""The claims of loads that are under way; one of them may be left on a loop that was closed."""
+_live: dict[tuple[str, str], dict[Flight, bytes]] = {}
+"""The claims of loads that are under way, of several caches; one of these loads may be left on a
+loop that was closed."""
 
 
 def hold(store: str, address: str, token: bytes, flight: Flight) -> None:
     """Note that a load has a claim, for as long as it is not stranded."""
-    _live[store, address] = (token, flight)
+    _live.setdefault((store, address), {})[flight] = token
 
 
 def release(store: str, address: str, flight: Flight) -> None:
     """Note that a load has no claim any more."""
-    held = _live.get((store, address))
-    if held is not None and held[1] is flight:
+    loads = _live.get((store, address), {})
+    loads.pop(flight, None)
+    if not loads:
         _live.pop((store, address), None)
 
 
@@ -53,9 +55,9 @@ def of(store: str, address: str) -> tuple[bytes, ...]:
     """Return the tokens of a row whose loads have ended, or will never end."""
     row = (store, address)
     tokens = _tokens.get(row, ()) if _tokens else ()
-    held = _live.get(row)
-    if held is not None and held[1].stranded():
-        tokens = (*tokens, held[0])
+    for flight, token in list(_live.get(row, {}).items()):
+        if flight.stranded():
+            tokens = (*tokens, token)
     return tokens
 
 

@@ -391,3 +391,26 @@ def test_a_newcomer_takes_the_claim_of_an_old_load_over(tier, cached, no_pause):
     assert answers == ["old"]
     assert cache.get("key") == "new"
     assert cached(clock=clock).get("key") == "new"
+
+
+@pytest.mark.parametrize("end", ["stopped", "closed"])
+@pytest.mark.parametrize("tier", TIERS, indirect=True)
+def test_the_claim_of_a_load_on_a_loop_that_ended_is_taken_over(tier, cached, end):
+    """By another cache of the process too; no coroutine of that loop was cancelled."""
+    cache, other = cached(), cached()
+    begun = threading.Event()
+
+    async def load():
+        begun.set()
+        await asyncio.Event().wait()
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(cache.aget_or_set("key", load))
+    loop.run_until_complete(asyncio.wait([task], timeout=0.3))
+    assert begun.is_set()
+    if end == "closed":
+        loop.close()
+    assert other.get_or_set("key", lambda: "next") == "next"
+    task._log_destroy_pending = False
+    task.get_coro().close()
+    loop.close()
