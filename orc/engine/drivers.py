@@ -114,7 +114,7 @@ def _interrupted(plan: Plan, error: BaseException, flights: Flights | None) -> N
 def _close(plan: Plan) -> None:
     try:
         plan.close()
-    except RuntimeError:  # it has yielded once more, what nobody can do now
+    except RuntimeError:  # it has yielded once more, which cannot be done any more
         plan.close()
 
 

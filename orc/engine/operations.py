@@ -82,7 +82,7 @@ class Fetch(Operation):
         self.within = within
         """Seconds that it may take, if that is less than the tier's budget."""
         self.claims = claims
-        """Who is told of claims before they are asked for."""
+        """What is told of claims before they are asked for."""
         self.tier = tier
         self.addresses = addresses
         self.accept = accept

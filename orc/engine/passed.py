@@ -24,7 +24,7 @@ class Passed:
         self.asked: list[tuple[SharedTier, bytes]] = []
         """Claims that were asked for and not answered: they may be ours."""
         self.lost: list[SharedTier] = []
-        """Those where somebody else is loading it, and no fill of ours is taken."""
+        """Those where another load has the claim, and no fill of ours is taken."""
 
     def asks(self, tier: SharedTier, token: bytes) -> None:
         """Note a claim before it is asked for."""

@@ -63,7 +63,7 @@ def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
                 if ask.patience.left() > 0:
                     yield Wait(turn.flight, ask.patience)
                     if turn.flight.state == ABANDONED or _too_old(keyspace, ask, turn.flight):
-                        continue  # one of those who followed leads
+                        continue  # one of the followers leads
                     value = _of_others(keyspace, ask, turn.flight)
                     if value is not MISSING:
                         return value
@@ -255,7 +255,7 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
         if ask.anew:
             yield from _remove_what_is_older(keyspace, flight, passed, entry)
         taken = yield from _fill(keyspace, flight, passed, entry)
-        # What was overtaken by a write elsewhere is this caller's, and nobody else's. And what no
+        # What was overtaken by a write elsewhere is this caller's alone. And what no
         # tier has taken may have been deleted there since the load began.
         stored &= taken is not False
         checked_at = asked_at if taken else began[0]
@@ -302,8 +302,8 @@ def _fill(
     """Fill the rows that were claimed, the deepest tier first; what is not filled is given back.
 
     Return ``True`` if a tier that all containers see has taken it, ``False`` if one has refused
-    it, since somebody wrote meanwhile, and ``None`` where none has said so. `confirmed`: one of
-    them has answered with this entry. A tier of this environment alone is given nothing that
+    it, since the key was written meanwhile, and ``None`` where none has said so. `confirmed`: one
+    of them has answered with this entry. A tier of this environment alone is given nothing that
     those behind it do not have: a deletion would not be seen there.
     """
     taken: bool | None = True if confirmed else None
@@ -331,7 +331,7 @@ def _fill(
 
 
 _UNANSWERED = (TierTimeoutError, TierUnavailableError)
-"""Errors after which nobody knows what a tier has done."""
+"""Errors that do not tell what a tier has done."""
 _GIVEN_BACK = (*_UNANSWERED, UnstorableError)
 """Errors of a fill after which a claim need not be given back: it cannot be, or has been."""
 

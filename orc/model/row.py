@@ -134,6 +134,14 @@ class Budget:
         "waited",
     )
 
+    allowance: float
+    excused: float
+    late: bool
+    seconds: float
+    told: bool
+    used: float
+    waited: float
+
     def __init__(self, clock: ClockLike, seconds: float, used: float = 0.0) -> None:
         self._clock = clock
         self._left = seconds

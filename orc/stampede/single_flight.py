@@ -9,9 +9,9 @@ waiting for what it brings. Nobody waits where waiting could last for ever:
 * A sync caller on a thread that runs an event loop never follows a coroutine, which may need that
   very loop; it loads for itself. Neither does anybody follow what waits, itself or through others,
   for a loop that is blocked until the newcomer is done.
-* Who follows waits for half of the time that its own request has left, outside of a request for
+* A follower waits for half of the time that its own request has left, outside of a request for
   a time that is set (``ORC_WAIT``), and then takes over.
-* Nobody follows a load that began too long ago: a container may have been frozen since.
+* A load that began too long ago is not followed: the container may have been frozen since.
 * A leader that is cancelled, interrupted, left behind on a loop that no longer runs, or left over
   from a request that has ended, hands over: the followers begin anew, and one of them leads.
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Turn:
-    """What a caller who misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight.
+    """What a caller that misses a key shall do (``LEAD``, ``FOLLOW``, ``ALONE``), and its flight.
 
     A caller makes it first, and ends it by :meth:`Flights.leave` in a ``finally``: so a turn that
     an exception of a signal handler has cut short, at whatever instruction, leaves no flight.
@@ -59,7 +59,7 @@ class Turn:
     def begin(
         self, role: str, flight: Flight, loop: AbstractEventLoop | None, *, sync: bool
     ) -> None:
-        """Take a role on a flight, and note who cannot go on before that has ended.
+        """Take a role on a flight, and note which loads cannot go on before that has ended.
 
         Called under the lock, as is :meth:`end`, which can take back a half of it.
         """
@@ -169,7 +169,7 @@ class Flights:
         `thread` is the caller's, and `loop` the event loop that runs on it, if any; `sync` tells
         that the caller blocks it. With `anew` a running load will not do, and is voided. A load
         that began more than `follow_for` seconds before `now` (wall, monotonic) is not followed
-        but abandoned: its own caller still gets what it brings. Whoever leads calls :meth:`land`,
+        but abandoned: its own caller still gets what it brings. A leader calls :meth:`land`,
         :meth:`fail` or :meth:`abandon` in the end, and every caller :meth:`leave`. Raises
         ``RecursiveLoadError`` inside the loader of this very key.
         """
@@ -245,7 +245,7 @@ class Flights:
         self._end(flight, ABANDONED)
 
     def leave(self, turn: Turn) -> None:
-        """End a turn, whatever came of it: a flight that it led, and that nobody ended, as well."""
+        """End a turn, whatever came of it; and a flight that it led, if that has not ended."""
         with _lock:
             turn.end()
         if turn.role and turn.role != FOLLOW:

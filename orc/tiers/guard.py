@@ -255,7 +255,7 @@ class Guard:
         *,
         consistent: bool,
     ) -> Sequence[Row | TierError]:
-        """Wait for a place, and read for all who wait; or have it read by one who has a place."""
+        """Wait for a place and read for all readers that wait; or be read for by one of them."""
         call = Call(self._health, self._health.reads, addresses)
         while True:
             waiting = Waiting(places.loop.create_future(), addresses, consistent=consistent)

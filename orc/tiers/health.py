@@ -156,7 +156,7 @@ class Health:
             self._counts[name] += amount
 
     def monotonic(self) -> float:
-        """Seconds on the clock that nobody sets."""
+        """Return the seconds of the monotonic clock."""
         return self._clock.monotonic()
 
     def rests(self, own: Breaker) -> bool:

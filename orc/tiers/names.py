@@ -35,7 +35,7 @@ a connection that breaks, and then the name is asked for anew."""
 
 
 class Look:
-    """One question to the resolver, and those who wait for its answer."""
+    """One question to the resolver, and the callers that wait for its answer."""
 
     __slots__ = ("done", "error", "found", "wakers", "wall")
 

@@ -74,7 +74,7 @@ class ThreadPlaces:
                     self._queue.remove(mine)
 
     def leave(self, call: object) -> None:
-        """Leave a place, and give it to the next who waits for one."""
+        """Leave a place, and give it to the next call that waits for one."""
         with self._lock:
             self._running.pop(call, None)
             self._hand_on()
@@ -142,7 +142,7 @@ class LoopPlaces:
             if waiting.woken.done():
                 return waiting.woken.result()
         finally:
-            waiting.woken.cancel()  # who has given up is passed over
+            waiting.woken.cancel()  # a call that has given up is passed over
         raise TierError(f"all {self.most} calls at once were taken for {seconds:.3g} s")
 
     def gather(self, leader: Waiting) -> list[Waiting]:
@@ -164,7 +164,7 @@ class LoopPlaces:
         return batch
 
     def leave(self, call: object) -> None:
-        """Leave a place, and give it to the next who waits for one."""
+        """Leave a place, and give it to the next call that waits for one."""
         self.running.pop(call, None)
         self._hand_on()
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Space:
     """The entries of one function, or of one partition's explicit keys, in a memory tier.
 
-    Made by ``Memory.space``. Lives as long as somebody reads it, or it holds an entry.
+    Made by ``Memory.space``. Lives as long as a reader has it, or it holds an entry.
     """
 
     __slots__ = ("__weakref__", "index", "items", "ledger", "memory", "serial", "wall")

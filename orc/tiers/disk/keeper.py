@@ -48,7 +48,7 @@ STUCK_TRIES = 3
 
 _lock: Any = RLock()
 """For every use of SQLite in this process. It is held while the process forks: the child of a fork
-in the middle of somebody's use would find SQLite's own locks taken, for ever.
+in the middle of another thread's use would find SQLite's own locks taken for good.
 
 A thread that has it already is in the middle of an operation, and a finaliser or the handler of a
 signal wants another: that one is told that the file is busy. It is taken inside of a ``try``, and
@@ -68,7 +68,7 @@ def _inside() -> bool:
 
 
 def _before_fork() -> None:
-    # Not for ever: another thread may be in the middle of a long operation.
+    # With a limit: another thread may be in the middle of a long operation.
     _held_for_fork[0] = _lock.acquire(timeout=1.0)
 
 

@@ -91,7 +91,7 @@ class DynamoDB:
         self.needs = "boto3" if client is None else ""  # the module of a client that it makes
         self._transport = Transport(table, client, region, endpoint, self.budget)
         where = f"{region} {endpoint}" if client is None else str(client.meta.endpoint_url)
-        self.store = f"dynamodb {table} {where}"
+        self.store: str = f"dynamodb {table} {where}"
         self._start()
 
     def _start(self) -> None:

@@ -292,7 +292,7 @@ class Redis:
         await self._arun(operations.deleting, addresses, budget)
 
     def start_giving_back(self, writes: Sequence[Write], budget: Budget, /) -> Any:
-        """Send give-backs from a coroutine that was cancelled; nobody waits for the answers.
+        """Send give-backs from a coroutine that was cancelled, and wait for no answer.
 
         They are written at once where a connection of the loop is idle; return the coroutine that
         reads the answers. Otherwise a thread sends them, since the loop may end at once: return the
