@@ -106,7 +106,7 @@ class Guard:
     ) -> Sequence[Row | TierError]:
         """Read rows; see ``orc.model.ports.Tier``."""
         health = self._health
-        if not self.remote and budget.left() > 0 and not health.rests(health.reads):
+        if not self.remote and budget.seconds > 0 and not health.rests(health.reads):
             try:  # a file of this machine: all that there is to know of it is an error
                 return self.tier.get_many(addresses, budget, consistent=consistent)
             except TierError as error:

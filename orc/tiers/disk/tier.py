@@ -163,6 +163,7 @@ class Disk:
             row = self._keeper.glance(addresses[0], budget)
             if row is not None:
                 return [row]
+            budget.pause(budget.seconds)  # the file was not waited for
         return self._keeper.run(lambda now: self._get(addresses, now), budget)
 
     def claim_many(self, claims: Sequence[Claim], budget: Budget, /) -> Sequence[Row | TierError]:
@@ -192,6 +193,7 @@ class Disk:
             row = self._keeper.glance(addresses[0], budget, SHORT_WAIT)
             if row is not None:
                 return [row]
+            budget.pause(budget.seconds)
         return await self._keeper.arun(lambda now: self._get(addresses, now), budget)
 
     async def aclaim_many(
