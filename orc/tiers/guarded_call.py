@@ -114,7 +114,7 @@ class Call:
             elif self.charged is not None:
                 own, slow = self.charged, self.waited > nearly
             if len(self.rows) == 1 and not self.large:
-                health.answered(slow=slow and not budget.late)
+                health.answered(slow=slow and not budget.late, began=self._began)
             self._given.used += min(seconds, own + health.budget / PARTS)
             if seconds > own:
                 # It was this process that was slow: that is not taken from what is asked next.

@@ -74,6 +74,7 @@ class Health:
         "_reserve",
         "_rest",
         "_slow",
+        "_slow_until",
         "_warned",
         "_whole",
         "budget",
@@ -118,6 +119,7 @@ class Health:
         """Begin where every connection is dead."""
         self._connected = False
         self._slow = 0
+        self._slow_until = float("-inf")
         for each in self._breakers():
             each.reset()
 
@@ -231,14 +233,18 @@ class Health:
             self._counts["calls"] += 1
             self._counts["seconds"] += seconds
 
-    def answered(self, *, slow: bool) -> None:
+    def answered(self, *, slow: bool, began: float) -> None:
         """Learn whether a single row took long: a tier that is slow time and again is left alone.
 
-        It costs nearly a budget each time, and never times out.
+        It costs nearly a budget each time, and never times out. Calls that waited at the same time
+        count as one, since one stall of the tier or of the machine has kept them all.
         """
         if not slow:
             self._slow = 0
             return
+        if began < self._slow_until:
+            return
+        self._slow_until = self._clock.monotonic()
         self._slow += 1
         if self._slow >= SLOW_CALLS and self.remote:
             self._slow = 0

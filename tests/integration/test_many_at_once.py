@@ -124,7 +124,11 @@ def test_loops_and_threads_together(container):
     parts = [range(begin, begin + 50) for begin in range(0, 200, 50)]
     with ThreadPoolExecutor(24) as pool:
         loops = [pool.submit(lambda part=part: asyncio.run(main(part))) for part in parts]
-        rest = pool.map(lambda n: cache.get_or_set(f"k{n}", loads.append), range(200, 400))
+
+        def read(n):
+            return cache.get_or_set(f"k{n}", lambda: loads.append(n))
+
+        rest = pool.map(read, range(200, 400))
         got = [value for each in loops for value in each.result()] + list(rest)
     check(cache, loads, got, 400)
 
