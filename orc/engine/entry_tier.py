@@ -340,6 +340,7 @@ class EntryTier:
         self._seconds = 0.0
         self._loaded = False
         self.tier.forked()
+        pending.forget()
 
     def restored(self) -> None:
         """Go on in a copy of a snapshot, in which every connection is dead."""

@@ -1,7 +1,8 @@
 """A budget and a circuit breaker round a tier.
 
-What a remote tier can cost: one budget when it fails, and nothing for a while after it. The rules
-are those of :class:`~orc.tiers.guarded_call.Call`, which threads and coroutines share.
+What a tier can cost: one budget when it fails, and nothing for a while after it. The rules are
+those of :class:`~orc.tiers.health.Health`; a :class:`~orc.tiers.guarded_call.Call` asks and tells
+them, for threads and for coroutines alike.
 """
 
 from __future__ import annotations
@@ -220,10 +221,7 @@ class Guard:
             self._health.count("crowded")
             raise
         finally:
-            waited = before - budget.left()
-            budget.extend(waited)
-            self._health.count("waits")
-            self._health.count("wait_seconds", waited)
+            self._waited(before, budget)
 
     async def _acall(
         self,
@@ -301,10 +299,14 @@ class Guard:
             self._health.count("crowded")
             raise
         finally:
-            waited = before - budget.left()
-            budget.extend(waited)
-            self._health.count("waits")
-            self._health.count("wait_seconds", waited)
+            self._waited(before, budget)
+
+    def _waited(self, before: float, budget: Budget) -> None:
+        """Count a wait that has ended, and give a budget back what it took since `before`."""
+        waited = before - budget.left()
+        budget.extend(waited)
+        self._health.count("waits")
+        self._health.count("wait_seconds", waited)
 
     def _patience(self) -> float:
         remaining = self._remaining()

@@ -53,10 +53,10 @@ class Call:
         """Whether the answer is so large that it may take its time."""
         self.charged: float | None = None
         """Seconds that a coroutine waited for the tier, by whole parts; else the clock tells."""
-        self.late = 0.0
-        """Seconds in which its loop was busy elsewhere."""
         self.waited = 0.0
         """Seconds of these in which the loop was free to see an answer."""
+        self.late = 0.0
+        """Seconds in which the loop was busy elsewhere."""
         self.rows = rows
         self._probe: tuple[int, int] | None = None
         if health.rests(own):  # so that nothing waits for a place first

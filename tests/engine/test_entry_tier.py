@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 
 import pytest
 
@@ -10,6 +11,7 @@ import orc
 from orc.codecs.codec import Codec
 from orc.engine.entry_tier import EntryTier
 from orc.errors import OrcWarning, UnstorableError
+from orc.lifecycle import pending
 from orc.lifecycle.clock import SYSTEM
 from orc.testing.reference_tier import ReferenceTier
 
@@ -264,3 +266,12 @@ def test_the_counts_of_a_tier_are_in_the_report(container):
 def test_a_tier_of_entries_shows_the_tier(store, clock):
     """For who prints a cache."""
     assert repr(EntryTier(store, Codec(), clock)) == repr(store)
+
+
+def test_a_child_of_a_fork_does_not_wait_for_what_its_parent_began(store, clock):
+    """The thread that ends it is the parent's: in the child every wait for it would be in vain."""
+    begun: Future[None] = Future()
+    pending.begin(begun)
+    assert begun in pending._begun
+    EntryTier(store, Codec(), clock).forked()
+    assert not pending._begun

@@ -355,12 +355,15 @@ def test_a_coroutine_that_is_closed_gives_its_claim_back(tier, cached, no_pause)
     cache = cached()
 
     async def main():
+        begun = asyncio.Event()
+
         async def load():
-            await asyncio.sleep(30)
+            begun.set()
+            await asyncio.Event().wait()
 
         reading = cache.aget_or_set("key", load)
         task = asyncio.create_task(reading)
-        await asyncio.sleep(0.2)
+        await begun.wait()
         task.cancel()
         del task
 

@@ -212,8 +212,10 @@ def test_a_time_out_in_the_midst_of_an_answer_opens_nothing(rig) -> None:
     assert rig.guard.counts()["timeout_errors"] == 1
 
 
-def cancelled(clock, seconds: float, rows: int = 1, name: str = "get_many") -> Rig:
-    """Have a caller give up after so many seconds."""
+def cancelled(
+    clock, seconds: float, rows: int = 1, name: str = "get_many", used: float = 0.0
+) -> Rig:
+    """Have a caller give up after so many seconds, having used others before this call."""
     rig = Rig(clock)
 
     async def story() -> None:
@@ -222,7 +224,7 @@ def cancelled(clock, seconds: float, rows: int = 1, name: str = "get_many") -> R
 
         setattr(rig.tier, f"a{name}", never)
         call = getattr(rig.guard, f"a{name}")
-        task = asyncio.ensure_future(call(asked(name, rows), Budget(clock, 10.0)))
+        task = asyncio.ensure_future(call(asked(name, rows), Budget(clock, 10.0, used)))
         await asyncio.sleep(0)
         clock.advance(seconds)
         task.cancel()
@@ -248,6 +250,13 @@ def test_a_caller_that_gives_up_early_says_nothing(clock, seconds, rows, counted
     rig = cancelled(clock, seconds, rows)
     assert rig.guard.state == "closed"
     assert rig.guard.counts()["timeout_errors"] == counted
+
+
+@pytest.mark.parametrize(("used", "state"), [(0.02, "open"), (0.01, "closed")])
+def test_a_caller_that_gives_up_between_a_read_and_a_claim_is_heard(clock, used, state) -> None:
+    """What the read of an operation has waited for the tier counts when its claim is given up."""
+    rig = cancelled(clock, 0.01, name="claim_many", used=used)
+    assert rig.guard.state == state
 
 
 def test_a_caller_that_gives_up_its_wait_for_a_place_says_nothing(clock) -> None:

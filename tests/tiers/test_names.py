@@ -14,6 +14,7 @@ from orc.errors import TierTimeoutError, TierUnavailableError
 from orc.lifecycle.clock import SYSTEM
 from orc.model.row import Budget
 from orc.tiers import names
+from orc.tiers.dynamodb.tier import DynamoDB
 from orc.tiers.redis.tier import Redis
 
 HOST, PORT = "cache.example", 6379
@@ -292,4 +293,14 @@ def test_a_child_of_a_fork_with_coroutines_alone_hangs_nowhere(resolver) -> None
     (answer,) = asyncio.run(tier.aget_many(["a"], soon(0.03)))
     assert isinstance(answer, TierTimeoutError)
     tier.forked()
+    assert not names._looks
+
+
+def test_a_child_of_a_fork_with_dynamodb_alone_hangs_nowhere(resolver) -> None:
+    """A table's tier forgets the questions of its parent, whose threads the child has not."""
+    resolver.hang()
+    with pytest.raises(TierTimeoutError):
+        names.resolve(HOST, PORT, soon(0.03))
+    assert names._looks
+    DynamoDB("table").forked()
     assert not names._looks

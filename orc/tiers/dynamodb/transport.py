@@ -109,6 +109,7 @@ class Transport:
 
     def forked(self) -> None:
         """Go on in the child of a fork, with connections of its own."""
+        names.forked()
         self._start()
         if self._given is not None:
             # Closes the child's copies of the sockets: nothing is sent on them.
