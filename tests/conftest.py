@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from orc.config import assemble, default, environment
 from orc.config.cache import Cache
@@ -14,6 +15,10 @@ from orc.tiers.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("orc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orc")
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from orc.tiers.guard import Guard
 from orc.tiers.redis.tier import Redis
 
 BUDGET = 0.15
-NOISE = 0.1
+NOISE = 2.0  # seconds a busy machine may add
 A = "orc1:n:f:a"
 
 

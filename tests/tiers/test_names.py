@@ -18,6 +18,7 @@ from orc.tiers.dynamodb.tier import DynamoDB
 from orc.tiers.redis.tier import Redis
 
 HOST, PORT = "cache.example", 6379
+HANGS = 5.0  # seconds no call here may take; a busy machine makes milliseconds seconds
 FOUND = [(2, 1, 6, "", ("192.0.2.1", PORT))]
 """What a resolver says that has found an address."""
 
@@ -137,7 +138,7 @@ def test_a_resolver_that_hangs_costs_the_budget(resolve, resolver) -> None:
     began = SYSTEM.monotonic()
     with pytest.raises(TierTimeoutError, match=HOST):
         resolve(HOST, PORT, soon(0.02))
-    assert 0.02 <= SYSTEM.monotonic() - began < 0.3
+    assert 0.02 <= SYSTEM.monotonic() - began < HANGS
 
 
 def test_a_late_answer_is_for_those_that_wait_then(resolve, resolver) -> None:
@@ -269,7 +270,7 @@ def test_a_redis_whose_name_hangs_costs_the_budget(resolver, mode) -> None:
         (answer,) = tier.get_many(["a"], soon(0.03))
     else:
         (answer,) = asyncio.run(tier.aget_many(["a"], soon(0.03)))
-    assert SYSTEM.monotonic() - began < 0.3
+    assert SYSTEM.monotonic() - began < HANGS
     assert isinstance(answer, TierTimeoutError)
     tier.close()
 

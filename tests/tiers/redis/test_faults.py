@@ -19,6 +19,8 @@ from orc.testing.servers.process import HOST, free_port
 from orc.tiers.redis.layout import pack
 from orc.tiers.redis.tier import Redis
 
+HANGS = 5.0  # seconds no call here may take; a busy machine makes milliseconds seconds
+
 
 def draw():
     return os.urandom(12)
@@ -36,17 +38,17 @@ def ours(own_valkey):
 
 
 def test_a_closed_port_is_told_at_once(budget):
-    """Nobody listening is an error that names the server, within milliseconds."""
+    """Nobody listening is an error that names the server, and does not wait for the budget."""
     tier = Redis(f"redis://{HOST}:{free_port()}")
     began = SYSTEM.monotonic()
-    (answer,) = tier.get_many(["orc1:a"], budget(1.0))
+    (answer,) = tier.get_many(["orc1:a"], budget(60.0))
     assert isinstance(answer, TierUnavailableError)
     assert HOST in str(answer)
     with pytest.raises(TierUnavailableError):
-        tier.delete_many(["orc1:a"], budget(1.0))
+        tier.delete_many(["orc1:a"], budget(60.0))
     with pytest.raises(TierUnavailableError):
         tier.prewarm()
-    assert SYSTEM.monotonic() - began < 0.5
+    assert SYSTEM.monotonic() - began < HANGS
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -58,7 +60,7 @@ def test_a_frozen_server_costs_the_budget(ours, own_valkey, budget, connected):
     began = SYSTEM.monotonic()
     (answer,) = ours.get_many(["orc1:a"], budget(0.05))
     (other,) = asyncio.run(ours.aget_many(["orc1:a"], budget(0.05)))
-    assert SYSTEM.monotonic() - began < 0.3
+    assert SYSTEM.monotonic() - began < HANGS
     assert isinstance(answer, TierTimeoutError)
     assert isinstance(other, TierTimeoutError)
     own_valkey.thaw()
