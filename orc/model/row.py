@@ -180,9 +180,12 @@ class Budget:
         self.extend(self.allowance)
         return self._clock.monotonic()
 
-    def connected(self, since: float) -> None:
-        """End it, whatever came of it: what of the allowance was not needed is no more."""
-        used = max(0.0, self._clock.monotonic() - since)
+    def connected(self, since: float, waited: float | None = None) -> None:
+        """End it, whatever came of it: what of the allowance was not needed is no more.
+
+        `waited` is seconds that were taken from the budget for it, if it has told them.
+        """
+        used = max(0.0, self._clock.monotonic() - since if waited is None else waited)
         self.excused = min(self.allowance, used)
         self.extend(self.excused - self.allowance)
         self.allowance = 0.0

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from ssl import SSLContext
     from typing import Any
 
     from orc.model.row import Budget
@@ -57,11 +58,12 @@ class LoopConnections:
 class Coroutines:
     """Sends commands to servers, and returns what they answer, on whichever loop is running."""
 
-    __slots__ = ("_class", "_credentials", "_lock", "_loops", "_target")
+    __slots__ = ("_class", "_credentials", "_lock", "_loops", "_target", "_tls")
 
-    def __init__(self, target: Target, credentials: object | None) -> None:
+    def __init__(self, target: Target, credentials: object | None, tls: SSLContext | None) -> None:
         self._target = target
         self._credentials = credentials
+        self._tls = tls
         self._class: Any = connection_class(target, asynchronous=True)
         self._lock = RLock()
         self._loops: dict[AbstractEventLoop, LoopConnections] = {}
@@ -207,6 +209,7 @@ class Coroutines:
                     socket_connect_timeout=None,
                     **settings(self._target, node, self._credentials),
                 )
+                connection.tls = self._tls
                 mine.used.add(connection)
                 since = budget.connect()
                 try:

@@ -12,6 +12,7 @@ from orc.tiers.redis.vendor import connection_class, pack, settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from ssl import SSLContext
     from typing import Any
 
     from orc.model.row import Budget
@@ -25,11 +26,12 @@ _forgotten: list[Any] = []
 class Threads:
     """Sends commands to servers, and returns what they answer. Safe for threads."""
 
-    __slots__ = ("_class", "_credentials", "_idle", "_target")
+    __slots__ = ("_class", "_credentials", "_idle", "_target", "_tls")
 
-    def __init__(self, target: Target, credentials: object | None) -> None:
+    def __init__(self, target: Target, credentials: object | None, tls: SSLContext | None) -> None:
         self._target = target
         self._credentials = credentials
+        self._tls = tls
         self._class: Any = connection_class(target, asynchronous=False)
         self._idle = Idle()
 
@@ -77,13 +79,15 @@ class Threads:
             budget.pause(left)  # to make a connection is this process's work
             if connection is None:
                 connection = self._class(**settings(self._target, node, self._credentials))
+                connection.tls = self._tls
                 since = budget.connect()
+                connection.use(budget)
+                whole = connection.time_left
                 try:
-                    connection.use(budget)
                     connection.connect()
                     connection.done()
                 finally:
-                    budget.connected(since)
+                    budget.connected(since, whole - connection.time_left)
             connection.use(budget)
             connection.send_packed_command([pack(commands)], check_health=False)
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier

@@ -80,7 +80,7 @@ class Unclocked(Budget):
         """Begin to connect, which has as much time as any step."""
         return 0.0
 
-    def connected(self, since: float) -> None:
+    def connected(self, since: float, waited: float | None = None) -> None:
         """End it."""
 
     def left(self) -> float:
@@ -115,6 +115,7 @@ class Redis:
         "_shown",
         "_target",
         "_threads",
+        "_tls",
         "budget",
         "max_value_bytes",
         "name",
@@ -154,6 +155,7 @@ class Redis:
         self._coroutines: Any = None
         self._target: Any = None
         self._client: Any = None
+        self._tls: Any = None
         self._route: Any
         if isinstance(url_or_client, str):
             self._target = parse(url_or_client)
@@ -202,6 +204,7 @@ class Redis:
         """
         if self._client is None:
             self._for_threads()
+            self._for_coroutines()
 
     def prewarm(self) -> None:
         """Import the client, connect, and leave the scripts in the servers.
@@ -360,6 +363,14 @@ class Redis:
         route = self._route
         return route.steps(operation(asked, budget, route.where, by_slot=route.by_slot))  # type: ignore[no-any-return]
 
+    def _context(self) -> Any:
+        """Return what both transports speak TLS with; ``None`` without it."""
+        if self._tls is None and self._target.tls:
+            from orc.tiers.redis.tls import context_for
+
+            self._tls = context_for(self._target)
+        return self._tls
+
     def _for_threads(self) -> Any:
         with self._lock:
             if self._threads is None:
@@ -368,7 +379,7 @@ class Redis:
                 else:
                     from orc.tiers.redis.threads import Threads
 
-                    self._threads = Threads(self._target, self._credentials)
+                    self._threads = Threads(self._target, self._credentials, self._context())
             return self._threads
 
     def _for_coroutines(self) -> Any:
@@ -377,7 +388,7 @@ class Redis:
                 if self._client is None:
                     from orc.tiers.redis.coroutines import Coroutines
 
-                    self._coroutines = Coroutines(self._target, self._credentials)
+                    self._coroutines = Coroutines(self._target, self._credentials, self._context())
                 elif is_async(self._client):
                     self._coroutines = HandedCoroutines(self._client)
                 else:

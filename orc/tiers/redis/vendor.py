@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from orc.errors import ConfigError
-from orc.tiers import names
 from orc.tiers.last_look import PARTS, is_punctual
 from orc.tiers.redis.replies import server_error
+from orc.tiers.redis.sockets import LAST_LOOK, TimedSocket, dial
 from orc.tiers.redis.url import SENTINEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from ssl import SSLContext
     from typing import Any
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node, Target
-
-LAST_LOOK = 0.001
-"""Seconds for which a socket is looked into once more, after the time was over."""
 
 IDLE_TIME = 3600.0
 
@@ -28,9 +26,11 @@ _classes: dict[str, type] = {}
 
 
 def connection_class(target: Target, *, asynchronous: bool) -> type:
-    """Return the class of connections for a target. Raises ``ConfigError`` without redis-py."""
-    plain = "UnixDomainSocketConnection" if target.kind == "unix" else "Connection"
-    name = "SSLConnection" if target.tls else plain
+    """Return the class of connections for a target. Raises ``ConfigError`` without redis-py.
+
+    TLS is not redis-py's, which makes a context for each connection, within the budget.
+    """
+    name = "UnixDomainSocketConnection" if target.kind == "unix" else "Connection"
     known = _classes.get(f"{name} {asynchronous}")
     if known is not None:
         return known
@@ -41,7 +41,10 @@ def connection_class(target: Target, *, asynchronous: bool) -> type:
     except ImportError as error:
         raise ConfigError(MISSING) from error
     base: Any = getattr(module, name)
-    base = _addressed(base) if asynchronous else _timed(base)
+    if target.kind != "unix":
+        base = _addressed(base) if asynchronous else _dialled(base)
+    if not asynchronous:
+        base = _timed(base)
     _classes[f"{name} {asynchronous}"] = base
     return base  # type: ignore[no-any-return]
 
@@ -56,9 +59,8 @@ def settings(target: Target, node: Node, credentials: object | None) -> dict[str
     made |= {"host": host, "port": port} if port else {"path": host}
     if role == SENTINEL:
         # A Sentinel has users and a name of its own, and no databases.
-        tls = {name: value for name, value in target.options.items() if name.startswith("ssl_")}
-        return made | tls | target.sentinel_options
-    made |= target.options
+        return made | target.sentinel_options
+    made |= {name: each for name, each in target.options.items() if not name.startswith("ssl_")}
     if credentials is not None:
         made["credential_provider"] = credentials
     return made
@@ -83,71 +85,10 @@ def pack(commands: Sequence[Command]) -> bytes:
     return b"".join(parts)
 
 
-class TimedSocket:
-    """A socket of which each read and write ends with the budget of the operation that it is for.
-
-    The timeout of a socket is for each ``recv``, so that a server which sends a byte now and then
-    would hold a reader for ever.
-    """
-
-    __slots__ = ("_connection", "_receive", "_receive_into", "_send", "_settimeout", "_socket")
-
-    def __init__(self, socket: Any, connection: Any) -> None:
-        self._socket = socket
-        self._connection = connection
-        self._settimeout = socket.settimeout
-        self._receive = socket.recv
-        self._receive_into = socket.recv_into
-        self._send = socket.sendall
-
-    def recv(self, size: int) -> bytes:
-        """Read what is there, up to so many bytes."""
-        return self._read(self._receive, size)  # type: ignore[no-any-return]
-
-    def recv_into(self, buffer: bytearray) -> int:
-        """Read what is there into a buffer."""
-        return self._read(self._receive_into, buffer)  # type: ignore[no-any-return]
-
-    def _read(self, read: Callable[[Any], Any], into: Any) -> Any:
-        """Read within the budget; and when it is over look once more, whether an answer is there.
-
-        The budget is charged by parts, as that of a coroutine is: a process that was kept from
-        running sees late that a part is over, or that an answer has come. The rest of an answer
-        that has come too late may take another budget at most.
-        """
-        connection = self._connection
-        while connection.time_left > LAST_LOOK:
-            part = connection.part()
-            self._settimeout(part)
-            try:
-                found = read(into)
-            except TimeoutError:
-                connection.charge(part, whole=True)
-                continue
-            connection.charge(part)
-            connection.arriving = True
-            return found
-        if connection.time_left < -connection.seconds:
-            raise TimeoutError("no time is left")
-        self._settimeout(LAST_LOOK)
-        found = read(into)
-        connection.charge(LAST_LOOK)
-        connection.arriving = connection.late = True
-        return found
-
-    def sendall(self, data: bytes) -> None:
-        """Send everything; here Python takes the timeout for all of it."""
-        self._settimeout(max(self._connection.time_left, LAST_LOOK))
-        self._send(data)  # into the kernel's buffer: the server is not waited for
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
-
-
 def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
     """Return a class of connections with redis-py's handshake, TLS and parser, but our times."""
 
-    class TimedConnection(*_resolved(base)):  # type: ignore[misc]
+    class TimedConnection(base):  # type: ignore[misc]
         budget: Budget | None = None
         seconds = IDLE_TIME
         """What was left of the budget when this use began; some time outside of any use."""
@@ -180,7 +121,7 @@ def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
         def part(self) -> float:
             """Begin to wait; return the seconds of one part of the budget, or what is left."""
             self._before = 0.0 if self.budget is None else self.budget.left()
-            return min(self.time_left, max(self.seconds / PARTS, LAST_LOOK))
+            return max(LAST_LOOK, min(self.time_left, self.seconds / PARTS))
 
         def charge(self, part: float, *, whole: bool = False) -> None:
             """Take what was waited, a part at most; a `whole` part where no clock need tell."""
@@ -229,12 +170,14 @@ def _addressed(base: Any) -> Any:
 
     class AddressedConnection(base):  # type: ignore[misc]
         addresses: Sequence[str] = ()
+        tls: SSLContext | None = None
 
         def _connection_arguments(self) -> Any:
             made = dict(super()._connection_arguments())
+            if self.tls is not None:
+                made["ssl"] = self.tls
+                made["server_hostname"] = made["host"]
             if self.addresses:
-                if made.get("ssl"):
-                    made["server_hostname"] = made["host"]
                 made["host"] = self.addresses[0]
             return made
 
@@ -249,45 +192,19 @@ def _addressed(base: Any) -> Any:
             self.addresses = [last] if last else ()
             return await super()._connect()
 
-    return AddressedConnection if hasattr(base, "_connection_arguments") else base
+    return AddressedConnection
 
 
-def _resolved(base: Any) -> tuple[type, ...]:
-    """Return the bases of a class whose connections resolve names within their budget."""
-    import socket
+def _dialled(base: Any) -> Any:
+    """Return a class of connections that resolve, connect and shake hands within their budget."""
 
-    from redis.connection import Connection
-
-    if not issubclass(base, Connection):
-        return (base,)
-
-    class ResolvedConnection(Connection):  # type: ignore[misc,unused-ignore]
-        budget: Any
+    class DialledConnection(base):  # type: ignore[misc]
+        tls: SSLContext | None = None
 
         def _connect(self) -> Any:
-            budget = self.budget
-            found = names.resolve(self.host, self.port, budget)
-            error: OSError | None = None
-            for family, kind, protocol, _, address in found:
-                made = socket.socket(family, kind, protocol)
-                try:
-                    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                    made.settimeout(self.socket_connect_timeout)
-                    made.connect(address)
-                except OSError as failure:
-                    error = failure
-                    made.close()
-                except BaseException:
-                    made.close()
-                    raise
-                else:
-                    return made
-            names.forget(self.host, self.port)
-            raise error or OSError(f"{self.host} has no address")
+            return dial(self, self.host, self.port, self.tls)
 
-    # Between a subclass, which may speak TLS on it, and redis-py's own, which has no limit.
-    return (ResolvedConnection,) if base is Connection else (base, ResolvedConnection)
+    return DialledConnection
 
 
 def is_reply(error: Exception) -> bool:
