@@ -95,11 +95,14 @@ def dial(times: Times, host: str, port: int, tls: SSLContext | None) -> Any:
 def _resolve(times: Times, host: str, port: int) -> names.Found:
     budget = times.budget
     assert budget is not None  # noqa: S101 - a connection is in use while it connects
+    found = names.known(host, port, budget.wall())
+    if found is not None:
+        return found
     before = budget.left()
     try:
         return names.resolve(host, port, budget)
     finally:
-        times.time_left -= max(0.0, before - budget.left())
+        times.time_left = max(0.0, times.time_left - max(0.0, before - budget.left()))
 
 
 def _connect(times: Times, made: socket.socket, address: Any, keep: float) -> None:

@@ -81,12 +81,12 @@ class Threads:
                 connection = self._class(**settings(self._target, node, self._credentials))
                 connection.tls = self._tls
                 since = budget.connect()
-                connection.use(budget)
-                whole = connection.time_left
+                whole = left + budget.allowance
+                connection.use(budget, whole)
                 try:
                     connection.connect()
-                    connection.done()
                 finally:
+                    connection.done()
                     budget.connected(since, whole - connection.time_left)
             connection.use(budget)
             connection.send_packed_command([pack(commands)], check_health=False)

@@ -102,11 +102,11 @@ def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
         """Seconds for which there was nothing in the socket, by whole parts."""
         _before = 0.0
 
-        def use(self, budget: Budget) -> None:
-            """Begin to be used within a budget."""
+        def use(self, budget: Budget, left: float | None = None) -> None:
+            """Begin to be used within a budget, of which so many seconds are left."""
             self.budget = budget
             self.waited = 0.0
-            self.time_left = budget.left()
+            self.time_left = budget.left() if left is None else left
             self.seconds = max(self.time_left, LAST_LOOK)
             self.arriving = self.late = False
 
@@ -130,6 +130,8 @@ def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
                 late = 0.0 if self.budget is None else self._before - self.budget.left() - part
                 if is_punctual(late, part):
                     self.waited += part
+                else:
+                    part /= 2
             elif self.budget is not None:
                 part = min(part, max(0.0, self._before - self.budget.left()))
             self.time_left -= part
