@@ -200,3 +200,7 @@ class Budget:
     def wall(self) -> float:
         """Seconds since the epoch, now."""
         return self._clock.wall()
+
+    def now(self) -> tuple[float, float] | None:
+        """Return the instant by the wall clock, and by the monotonic one; or ``None``, if none."""
+        return self._clock.wall(), self._clock.monotonic()

@@ -66,6 +66,7 @@ class Health:
     """
 
     __slots__ = (
+        "_alone",
         "_clock",
         "_connected",
         "_counts",
@@ -97,6 +98,7 @@ class Health:
     ) -> None:
         self.name = tier.name
         self.remote = tier.remote
+        self._alone = getattr(tier, "own_breakers", False)
         self.budget = tier.budget
         self._clock = clock
         self._remaining = remaining
@@ -107,6 +109,8 @@ class Health:
         self.writes = Breaker()
         self._warned: set[str] = set()
         self.slow_from = self.budget * (1.0 if small else SLOW)
+        if self._alone:
+            tier.leave_alone(rest, self.slow_from)  # type: ignore[attr-defined]
         self.forked()
 
     def forked(self) -> None:
@@ -246,7 +250,7 @@ class Health:
             return
         self._slow_until = self._clock.monotonic()
         self._slow += 1
-        if self._slow >= SLOW_CALLS and self.remote:
+        if self._slow >= SLOW_CALLS and self.remote and not self._alone:
             self._slow = 0
             self._open(
                 self._whole,
@@ -263,9 +267,10 @@ class Health:
         rest = self._rest
         if isinstance(error, TierTimeoutError):
             # A large answer may take long, and one that has begun is of a tier that is there.
-            kind, opens = "timeout_errors", rows <= FEW_ROWS and not error.arriving
+            few = rows <= FEW_ROWS and not error.arriving
+            kind, opens = "timeout_errors", few and not self._alone
         elif isinstance(error, TierUnavailableError):
-            kind, opens = "unavailable_errors", whole
+            kind, opens = "unavailable_errors", whole and not self._alone
         elif isinstance(error, TierThrottledError):
             kind, opens = "throttled_errors", whole
             breaker, rest = own, THROTTLED_REST

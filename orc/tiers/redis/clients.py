@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from _thread import _local
 
-from orc.errors import ConfigError, TierError
+from orc.errors import ConfigError, TierError, TierUnavailableError
 from orc.tiers.redis.replies import failure, server_error
+from orc.tiers.redis.rounds import drive, replies_of
 from orc.tiers.redis.vendor import is_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from typing import Any
 
     from orc.model.row import Budget
-    from orc.tiers.redis.operations import Command, Operation
-    from orc.tiers.redis.routes import Steps
+    from orc.tiers.redis.operations import Command
+    from orc.tiers.redis.rounds import Begin, Sends, Steps
     from orc.tiers.redis.url import Node
 
 HANDED_IN: Node = ("the client", 0, "data")
@@ -40,31 +41,33 @@ class Handed:
     """The route by a client: it knows its servers, and tries again as it is set up to."""
 
     __slots__ = ("by_slot", "where")
+    nodes = None
 
     def __init__(self, client: object) -> None:
         self.by_slot = is_cluster(client)
         self.where = "the server of the client"
 
-    def steps(self, operation: Operation) -> Steps:
+    def steps(self, begin: Begin, _budget: Budget) -> Steps:
         """Drive an operation."""
-        try:
-            commands = next(operation)
-            while True:
-                if not commands:
-                    commands = operation.send([])
-                    continue
-                (answer,) = yield [(HANDED_IN, commands)]
-                if isinstance(answer, TierError):
-                    answer = [answer] * len(commands)
-                commands = operation.send(answer)
-        except StopIteration as end:
-            return end.value
+        return drive(begin(by_slot=self.by_slot), self._ask)
+
+    def _ask(self, commands: list[Command]) -> Generator[Sends, Any, list[Any]]:
+        (answer,) = yield [(HANDED_IN, commands)]
+        replies = replies_of(answer, commands)
+        if self.by_slot:
+            # One node that cannot be reached says nothing of the others, and costs no time.
+            return [_of_one_node(each) for each in replies]
+        return replies
 
     def forget(self) -> None:
         """Have nothing to forget: the client minds its own servers."""
 
     def known(self, _address: str) -> None:
         """Return no server: the client chooses one."""
+
+
+def _of_one_node(reply: Any) -> Any:
+    return TierError(str(reply)) if isinstance(reply, TierUnavailableError) else reply
 
 
 def check_decoding(client: Any) -> None:

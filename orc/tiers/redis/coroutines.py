@@ -15,7 +15,7 @@ from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
     from ssl import SSLContext
     from typing import Any
 
@@ -58,12 +58,19 @@ class LoopConnections:
 class Coroutines:
     """Sends commands to servers, and returns what they answer, on whichever loop is running."""
 
-    __slots__ = ("_class", "_credentials", "_lock", "_loops", "_target", "_tls")
+    __slots__ = ("_class", "_credentials", "_given_up", "_lock", "_loops", "_target", "_tls")
 
-    def __init__(self, target: Target, credentials: object | None, tls: SSLContext | None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        credentials: object | None,
+        tls: SSLContext | None,
+        given_up: Callable[[Node, float, Budget], None] | None = None,
+    ) -> None:
         self._target = target
         self._credentials = credentials
         self._tls = tls
+        self._given_up = given_up
         self._class: Any = connection_class(target, asynchronous=True)
         self._lock = RLock()
         self._loops: dict[AbstractEventLoop, LoopConnections] = {}
@@ -170,11 +177,18 @@ class Coroutines:
         before = budget.left()
         if before <= 0:
             return TierError(f"no time was left to ask {shown(node)}")
+        from asyncio import CancelledError
+
         speaking = Speaking()
         limit = last_look(before + budget.allowance)
         try:
             async with limit:
                 replies = await self._speak(mine, node, commands, budget, speaking)
+        except CancelledError:
+            waited = before - budget.left() - limit.late
+            if self._given_up is not None and waited > budget.seconds / 2:
+                self._given_up(node, waited, budget)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
             for each in mine.idle.clear(node):
                 drop(each)

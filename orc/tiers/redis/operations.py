@@ -165,16 +165,27 @@ def deleting(addresses: Sequence[str], _budget: Budget, where: str, *, by_slot: 
             raise refusal(reply, where)
 
 
-def greeting(addresses: Sequence[str], _budget: object, _where: str, *, by_slot: bool) -> Operation:
-    """Ask the servers of these addresses for the time; leave the scripts there if it is one server.
+def greeting(addresses: Sequence[str], _budget: object, where: str, *, by_slot: bool) -> Operation:
+    """Ask for the time, leave the scripts if it is one server, and read rows that are not there.
 
-    Return the replies as they are. A cluster's nodes are given the scripts when they lack them.
+    Return the reply to the first, and the error of the first that failed; not of a script, which a
+    server is given, too, when it lacks it. Reading two keys at once gives a cluster away, and
+    reading many one by one that a node has a part of them only.
     """
-    commands: list[Command] = [(address, [b"TIME"]) for address in addresses]
-    if not by_slot:
+    first = addresses[0]
+    commands: list[Command] = [(first, [b"TIME"])]
+    if by_slot:
+        commands += [_read_command([each]) for each in addresses]
+    else:
+        commands.append(_read_command(list(addresses[:2])))
         commands += [("", [b"SCRIPT", b"LOAD", each.source]) for each in (CLAIM, FILL)]
     replies = yield commands
-    return replies
+    for (_, words), reply in zip(commands, replies, strict=True):
+        if isinstance(reply, TierError):
+            return replies[0], reply
+        if isinstance(reply, ServerError) and words[0] in {b"GET", b"MGET"}:
+            return replies[0], refusal(reply, where)
+    return replies[0], None
 
 
 def _scripted(

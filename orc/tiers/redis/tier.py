@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from _thread import RLock
+from functools import partial
 
-from orc.errors import ConfigError, TierError, TierUnavailableError
+from orc.errors import ConfigError, TierError
 from orc.model.row import Budget
 from orc.tiers.redis import operations
 from orc.tiers.redis.clients import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orc.model.row import Claim, Row, Write
-    from orc.tiers.redis.routes import Steps
+    from orc.tiers.redis.rounds import Steps
 
 BUDGET = 0.05
 CONNECTING = 1.0
@@ -33,7 +34,7 @@ CONNECTING = 1.0
 
 MOST_BYTES = 1 << 20
 
-SAMPLE = [str(number) for number in range(64)]
+SAMPLE = [f"orc1:{number}" for number in range(64)]
 """Addresses of nothing, which between them belong to all nodes of a cluster."""
 
 
@@ -90,6 +91,9 @@ class Unclocked(Budget):
     def wall(self) -> float:
         """Seconds since the epoch, which nobody has told."""
         return 0.0
+
+    def now(self) -> None:
+        """Return no instant: what is found out in the init phase opens no breaker."""
 
 
 class Redis:
@@ -180,6 +184,17 @@ class Redis:
             )
 
     @property
+    def own_breakers(self) -> bool:
+        """Whether it leaves each of its servers alone by itself: in a cluster, and by Sentinel."""
+        return self._route.nodes is not None
+
+    def leave_alone(self, rest: float, slow_from: float) -> None:
+        """Say for how long (seconds) its own breakers go, and which reply is a slow one."""
+        nodes = self._route.nodes
+        if nodes is not None:
+            nodes.rest, nodes.slow_from = rest, slow_from
+
+    @property
     def needs(self) -> str:
         """The module of its client; empty where one was handed in."""
         return "redis" if self._client is None else ""
@@ -214,18 +229,12 @@ class Redis:
         if self._client is not None and is_async(self._client):
             return  # its connections belong to a loop that is yet to come
         transport = self._for_threads()
-        by_slot = self._route.by_slot
-        replies = self._run(
-            operations.greeting,
-            SAMPLE if by_slot else SAMPLE[:1],
-            Unclocked(self.budget + CONNECTING),
-        )
-        told = next((each for each in replies if type(each) is list), None)
-        if told is not None:
+        within = Unclocked(self.budget + CONNECTING)
+        told, error = self._run(operations.greeting, SAMPLE, within)
+        if type(told) is list:
             transport.stamp(int(told[0]))
-        for reply in replies:
-            if isinstance(reply, TierError):
-                raise reply
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Close the connections that nobody uses now; the next call opens others. Never raises."""
@@ -238,6 +247,7 @@ class Redis:
         """Forget, without closing, connections that the parent of this process uses."""
         self._foreign = 0
         self._lock = RLock()
+        self._route.forget()
         for transport in (self._threads, self._coroutines):
             if transport is not None:
                 transport.forget()
@@ -327,9 +337,7 @@ class Redis:
             while True:
                 sends = steps.send(transport.exchange(sends, budget))
         except StopIteration as end:
-            return self._answers(end.value)
-        except TierUnavailableError as error:
-            raise self._of_one_node(error) from None
+            return end.value
 
     async def _arun(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Any:
         transport = self._coroutines or self._for_coroutines()
@@ -339,29 +347,11 @@ class Redis:
             while True:
                 sends = steps.send(await transport.exchange(sends, budget))
         except StopIteration as end:
-            return self._answers(end.value)
-        except TierUnavailableError as error:
-            raise self._of_one_node(error) from None
-
-    def _answers(self, found: Any) -> Any:
-        """Return what was answered; what a node of a cluster did not, as said below."""
-        if not self._route.by_slot or type(found) is not list:
-            return found
-        return [
-            self._of_one_node(each) if isinstance(each, TierUnavailableError) else each
-            for each in found
-        ]
-
-    def _of_one_node(self, error: TierUnavailableError) -> TierError:
-        """Return what says nothing of other nodes, so that they are not left alone with this one.
-
-        To be refused a connection costs no time, and a timeout is told as one.
-        """
-        return TierError(str(error)) if self._route.by_slot else error
+            return end.value
 
     def _steps(self, operation: Any, asked: Sequence[Any], budget: Budget) -> Steps:
-        route = self._route
-        return route.steps(operation(asked, budget, route.where, by_slot=route.by_slot))  # type: ignore[no-any-return]
+        where = self._route.where
+        return self._route.steps(partial(operation, asked, budget, where), budget)  # type: ignore[no-any-return]
 
     def _context(self) -> Any:
         """Return what both transports speak TLS with; ``None`` without it."""
@@ -388,7 +378,10 @@ class Redis:
                 if self._client is None:
                     from orc.tiers.redis.coroutines import Coroutines
 
-                    self._coroutines = Coroutines(self._target, self._credentials, self._context())
+                    given_up = self._route.nodes.given_up if self._route.nodes else None
+                    self._coroutines = Coroutines(
+                        self._target, self._credentials, self._context(), given_up
+                    )
                 elif is_async(self._client):
                     self._coroutines = HandedCoroutines(self._client)
                 else:

@@ -1,0 +1,216 @@
+"""The routes to the nodes of a cluster (Redis Cluster Specification, "MOVED" and "ASK")."""
+
+from __future__ import annotations
+
+from orc.errors import TierError, TierTimeoutError, TierUnavailableError
+from orc.tiers.redis.nodes import Nodes, last
+from orc.tiers.redis.replies import ServerError, refusal
+from orc.tiers.redis.rounds import drive
+from orc.tiers.redis.slots import slot_of
+from orc.tiers.redis.url import DATA, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    from orc.model.row import Budget
+    from orc.tiers.redis.operations import Command
+    from orc.tiers.redis.rounds import Begin, Sends, Steps
+    from orc.tiers.redis.url import Node, Target
+
+REDIRECTS = 3
+"""Times that a cluster may send a command on."""
+
+
+class Cluster:
+    """The nodes of a cluster. While one does not answer, another is asked who has its slots."""
+
+    __slots__ = ("_changed", "_seeds", "_slots", "_starts", "nodes", "where")
+    by_slot = True
+
+    def __init__(self, target: Target) -> None:
+        self._seeds = list(target.nodes)
+        self.nodes = Nodes()
+        self.where = "the cluster"
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget which node has which slot."""
+        self._slots: dict[int, Node] = {}
+        self._starts: list[tuple[int, int, Node]] = []
+        self._changed = False
+        self.nodes.forget()
+
+    def known(self, address: str) -> Node | None:
+        """Return the server of an address, if it is known without asking."""
+        return self._node(slot_of(address)) if self._starts else None
+
+    def masters(self) -> list[Node]:
+        """Return the masters that are known."""
+        return list(dict.fromkeys(node for _, _, node in self._starts))
+
+    def steps(self, begin: Begin, budget: Budget) -> Steps:
+        """Drive an operation; learn which node has which slot when that has changed."""
+        return drive(begin(by_slot=True), lambda commands: self._round(commands, budget))
+
+    def _round(self, commands: list[Command], budget: Budget) -> Generator[Sends, Any, list[Any]]:
+        replies: list[Any] = [None] * len(commands)
+        asked: dict[int, Node] = {}  # places that are sent elsewhere once, while a slot moves
+        todo = list(range(len(commands)))
+        probed: set[Node] = set()
+        tried_again = False
+        for _ in range(REDIRECTS + 1):
+            if not self._starts or self._changed or self.nodes.may_ask(budget):
+                error = yield from self._learn(budget)
+                if error is not None and not self._starts:
+                    for place in todo:
+                        replies[place] = error
+                    return replies
+            sends = self._sends(commands, todo, asked)
+            self._refuse(sends, replies, probed, budget)
+            if not sends:
+                return replies
+            before = budget.waited
+            answers = yield [
+                (node, self._words(commands, places, asked)) for node, places in sends.items()
+            ]
+            waited = budget.waited - before if len(sends) == 1 else 0.0
+            todo, asked_before, asked = [], asked, {}
+            for (node, places), answer in zip(sends.items(), answers, strict=True):
+                if isinstance(answer, TierUnavailableError) and not tried_again:
+                    todo += places
+                    self._changed = True  # another node may have taken over
+                else:
+                    sent = [commands[place] for place in places]
+                    self.nodes.told(node, sent, answer, waited, budget)
+                for place, reply in self._replies(places, answer, asked_before):
+                    replies[place] = reply
+                    if isinstance(reply, ServerError) and self._moved(place, reply, node, asked):
+                        todo.append(place)
+            if any(isinstance(answer, TierUnavailableError) for answer in answers):
+                tried_again = True
+            if not todo:
+                break
+        return replies
+
+    def _refuse(
+        self,
+        sends: dict[Node, list[int]],
+        replies: list[Any],
+        probed: set[Node],
+        budget: Budget,
+    ) -> None:
+        """Take from what is sent that for nodes which are left alone; reply with an error to it."""
+        for node in list(sends):
+            if node in probed:
+                continue
+            refused = self.nodes.refusal(node, budget)
+            if refused is None:
+                probed.add(node)
+            else:
+                for place in sends.pop(node):
+                    replies[place] = refused
+
+    def _sends(
+        self, commands: list[Command], todo: list[int], asked: dict[int, Node]
+    ) -> dict[Node, list[int]]:
+        sends: dict[Node, list[int]] = {}
+        for place in todo:
+            node = asked.get(place) or self._node(slot_of(commands[place][0]))
+            sends.setdefault(node, []).append(place)
+        return sends
+
+    def _words(
+        self, commands: list[Command], places: list[int], asked: dict[int, Node]
+    ) -> list[Command]:
+        made: list[Command] = []
+        for place in places:
+            if place in asked:
+                made.append(("", [b"ASKING"]))
+            made.append(commands[place])
+        return made
+
+    def _replies(
+        self, places: list[int], answer: list[Any] | TierError, asked: dict[int, Node]
+    ) -> list[tuple[int, Any]]:
+        if isinstance(answer, TierError):
+            return [(place, answer) for place in places]
+        made = []
+        replies = iter(answer)
+        for place in places:
+            if place in asked:
+                next(replies)  # to ASKING
+            made.append((place, next(replies)))
+        return made
+
+    def _moved(self, place: int, reply: ServerError, node: Node, asked: dict[int, Node]) -> bool:
+        """Learn from a redirection; tell whether the command is to be sent again."""
+        if reply.code not in {"MOVED", "ASK"}:
+            if reply.code == "CLUSTERDOWN":
+                self._changed = True
+            return False
+        slot, _, there = reply.text.partition(" ")
+        host, _, port = there.rpartition(":")
+        # A node that does not know its own address gives no host: it is the one that was asked.
+        found = (host or node[0], int(port), DATA)
+        if reply.code == "ASK":
+            asked[place] = found
+        else:
+            self._slots[int(slot)] = found
+        return True
+
+    def _node(self, slot: int) -> Node:
+        known = self._slots.get(slot)
+        if known is None:
+            for first, last, node in self._starts:
+                if first <= slot <= last:
+                    known = self._slots[slot] = node
+                    break
+            else:
+                known = self._seeds[0]  # nobody has the slot: any node says so
+        return known
+
+    def _learn(self, budget: Budget) -> Generator[Sends, Any, TierError | None]:
+        """Ask one node after the other for the slots of all; another one first the next time.
+
+        A node that is cut off from the others goes on naming itself, or a master of old.
+        """
+        commands = [("", [b"CLUSTER", b"SLOTS"])]
+        error: TierError | None = None
+        for seed in self.nodes.sound_first(self._seeds):
+            refused = self.nodes.refusal(seed, budget)
+            if refused is not None:
+                error = error or refused
+                continue
+            self._seeds = last(self._seeds, seed)
+            for _ in range(2):
+                (answer,) = yield [(seed, commands)]
+                if not isinstance(answer, TierUnavailableError):
+                    break
+            self.nodes.told(seed, commands, answer, 0.0, budget)
+            if isinstance(answer, TierTimeoutError) and budget.left() <= 0:
+                return answer  # the time that there was has been spent on it
+            if isinstance(answer, TierError):
+                error = answer
+                continue
+            (found,) = answer
+            if isinstance(found, ServerError):
+                error = refusal(found, shown(seed))
+                continue
+            if found:
+                self._remember(found, seed)
+                return None
+            error = TierUnavailableError(f"the cluster of {shown(seed)} has no slots yet")
+        return error or TierUnavailableError("no node of the cluster answered")
+
+    def _remember(self, found: list[Any], seed: Node) -> None:
+        self._starts = [
+            (int(first), int(last), ((master[0] or b"").decode() or seed[0], int(master[1]), DATA))
+            for first, last, master, *_ in found
+        ]
+        self._slots = {}
+        self._changed = False
+        known = [each for each in self.masters() if each != seed]
+        others = [each for each in self._seeds if each != seed and each not in known]
+        self._seeds = [*known, *others, seed]

@@ -1,0 +1,82 @@
+"""The route to one server, or to an address that a service answers for."""
+
+from __future__ import annotations
+
+from orc.errors import OrcWarning, TierRefusedError, TierUnavailableError
+from orc.tiers.redis.replies import ServerError
+from orc.tiers.redis.rounds import drive, replies_of
+from orc.tiers.redis.url import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    from orc.model.row import Budget
+    from orc.tiers.redis.operations import Command
+    from orc.tiers.redis.rounds import Begin, Sends, Steps
+    from orc.tiers.redis.url import Node, Target
+
+
+class CrossSlotError(Exception):
+    """Keys of one command belong to several slots: it is a cluster, and nothing was done."""
+
+
+class Single:
+    """One server, or an address that a service answers for.
+
+    Where that is a cluster behind one endpoint, as a serverless cache is, keys are asked for one by
+    one from the first CROSSSLOT on.
+    """
+
+    __slots__ = ("_node", "_scheme", "by_slot", "where")
+    nodes = None
+
+    def __init__(self, target: Target) -> None:
+        self._node = target.nodes[0]
+        self._scheme = "rediss" if target.tls else "redis"
+        self.by_slot = False
+        self.where = shown(self._node)
+
+    def steps(self, begin: Begin, _budget: Budget) -> Steps:
+        """Drive an operation."""
+        try:
+            return (yield from drive(begin(by_slot=self.by_slot), self._ask))
+        except CrossSlotError:
+            self._warn()
+            self.by_slot = True
+            return (yield from drive(begin(by_slot=True), self._ask))
+
+    def forget(self) -> None:
+        """Have nothing to forget."""
+
+    def known(self, _address: str) -> Node | None:
+        """Return the server of an address, if it is known without asking."""
+        return self._node
+
+    def _ask(self, commands: list[Command]) -> Generator[Sends, Any, list[Any]]:
+        (answer,) = yield [(self._node, commands)]
+        if isinstance(answer, TierUnavailableError):
+            (answer,) = yield [(self._node, commands)]
+        replies = replies_of(answer, commands)
+        for each in replies:
+            if isinstance(each, ServerError):
+                if each.code == "CROSSSLOT" and not self.by_slot:
+                    raise CrossSlotError
+                if each.code in {"MOVED", "ASK"}:
+                    raise TierRefusedError(
+                        f"{self.where} is a node of a cluster and has a part of the keys only: "
+                        f"write {self._scheme}+cluster://{self.where}"
+                    )
+        return replies
+
+    def _warn(self) -> None:
+        import warnings
+
+        warnings.warn(
+            f"{self.where} is a cluster behind one address, which takes no command for several "
+            "keys: they are asked for one by one, in one go. "
+            f"Write {self._scheme}+cluster://{self.where} to have each key asked of its own node.",
+            OrcWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,204 @@
+"""Deployments as production has them: clusters with replicas, three Sentinels, TLS."""
+
+from __future__ import annotations
+
+import os
+from asyncio import gather, run
+from threading import Event
+
+from orc.errors import TierError
+from orc.lifecycle.clock import SYSTEM
+from orc.model.row import Budget, Write
+from orc.testing.servers.process import HOST, ServerProcess, accepts, free_port
+from orc.testing.servers.valkey import Valkey, binary, command_line
+from orc.tiers.guard import Guard
+from orc.tiers.redis.tier import Redis
+
+NODE_TIMEOUT = 1000
+"""Milliseconds until the nodes of a cluster, or Sentinels, take a server for dead."""
+
+
+def eventually(true, within=20.0):
+    """Wait until something is true; return how long that took."""
+    began = SYSTEM.monotonic()
+    while True:
+        try:
+            if true():
+                return SYSTEM.monotonic() - began
+        except OSError:
+            pass
+        assert SYSTEM.monotonic() - began < within, "it never came true"
+        Event().wait(0.01)
+
+
+def ask(server, *words, **options):
+    """Have a server do something, and return its reply."""
+    import redis
+
+    settings = {"host": HOST, "port": server.port, "socket_timeout": 5}
+    with redis.Redis(**settings, **server_options(server), **options) as client:
+        return client.execute_command(*words)
+
+
+def is_master(server):
+    """Tell whether a server takes itself for a master."""
+    return ask(server, "ROLE")[0] == b"master"
+
+
+def server_options(server):
+    """Return what redis-py needs beside the port."""
+    return getattr(server, "tls_options", {})
+
+
+class TlsServer(ServerProcess):
+    """A Redis that speaks TLS only."""
+
+    def __init__(self, program, certificates, **options):
+        self.port = free_port()
+        self.tls_options = {"ssl": True, "ssl_ca_certs": f"{certificates}/ca.pem"}
+        line = command_line(
+            program,
+            self.port,
+            {
+                "port": 0,
+                "tls_port": self.port,
+                "tls_cert_file": certificates / "server.pem",
+                "tls_key_file": certificates / "server.key",
+                "tls_ca_cert_file": certificates / "ca.pem",
+                "tls_auth_clients": "no",
+                **options,
+            },
+        )
+        super().__init__(line, lambda: accepts(self.port))
+
+
+class Cluster:
+    """Masters with a third of the slots each, and a replica of each behind them."""
+
+    def __init__(self, servers, replicas):
+        self.servers = servers
+        number = len(servers) - replicas
+        self.masters, self.replicas = servers[:number], servers[number:]
+        for place, server in enumerate(self.masters):
+            first, last = place * 16_384 // number, (place + 1) * 16_384 // number - 1
+            ask(server, "CLUSTER", "SET-CONFIG-EPOCH", place + 1)
+            ask(server, "CLUSTER", "ADDSLOTSRANGE", first, last)
+        for server in servers[1:]:
+            ask(server, "CLUSTER", "MEET", HOST, servers[0].port)
+        for server in servers:
+            eventually(lambda server=server: len(self._known(server)) == len(servers))
+        for master, replica in zip(self.masters, self.replicas, strict=False):
+            eventually(lambda m=master, r=replica: self._follow(r, m))
+        for server in servers:
+            eventually(lambda server=server: self._formed(server))
+
+    @staticmethod
+    def _known(server):
+        return [each for each in str(ask(server, "CLUSTER", "NODES")).split("@") if each][1:]
+
+    @staticmethod
+    def _follow(replica, master):
+        import redis
+
+        try:
+            ask(replica, "CLUSTER", "REPLICATE", ask(master, "CLUSTER", "MYID"))
+        except redis.ResponseError:
+            return False  # it has not heard of its master yet
+        return True
+
+    def _formed(self, server):
+        slots = ask(server, "CLUSTER", "SLOTS")
+        whole = "cluster_state:ok" in str(ask(server, "CLUSTER", "INFO"))
+        with_replicas = all(len(each) >= 3 + bool(self.replicas) for each in slots)
+        linked = server not in self.replicas or ask(server, "ROLE")[3] == b"connected"
+        return whole and len(slots) == len(self.masters) and with_replicas and linked
+
+    def url(self, *seeds):
+        """Return the address with these servers as seeds; with all masters unless told."""
+        hosts = ",".join(f"{HOST}:{each.port}" for each in seeds or self.masters)
+        return f"redis+cluster://{hosts}"
+
+
+class Sentinels:
+    """A master, its replica, and three Sentinels."""
+
+    def __init__(self, stack):
+        self.master = stack.enter_context(Valkey())
+        self.replica = stack.enter_context(Valkey(replicaof=[HOST, self.master.port]))
+        eventually(lambda: ask(self.replica, "ROLE")[3] == b"connected")
+        self.sentinels = []
+        for _ in range(3):
+            port = free_port()
+            written = (
+                f"port {port}\nbind {HOST}\nsentinel monitor main {HOST} {self.master.port} 2\n"
+                f"sentinel down-after-milliseconds main {NODE_TIMEOUT}\n"
+                "sentinel failover-timeout main 3000\n"
+            )
+            files = {"s.conf": written.encode()}
+            line = [binary(), "s.conf", "--sentinel"]
+            made = ServerProcess(line, lambda port=port: accepts(port), files=files)
+            made.port = port
+            self.sentinels.append(stack.enter_context(made))
+        for each in self.sentinels:
+            eventually(lambda each=each: len(ask(each, "SENTINEL", "SENTINELS", "main")) == 2)
+            eventually(lambda each=each: len(ask(each, "SENTINEL", "REPLICAS", "main")) == 1)
+
+    def url(self):
+        """Return the address."""
+        hosts = ",".join(f"{HOST}:{each.port}" for each in self.sentinels)
+        return f"redis+sentinel://{hosts}/main"
+
+
+class User:
+    """A guarded tier, as a cache has it, and rows in it."""
+
+    def __init__(self, url, number=300):
+        self.tier = Redis(url)
+        self.guard = Guard(self.tier, SYSTEM, lambda: None)
+        self.addresses = [f"orc1:deployment:{n}" for n in range(number)]
+
+    def fill(self):
+        """Write all rows."""
+        writes = [Write(each, b"v", os.urandom(12), 600) for each in self.addresses]
+        eventually(
+            lambda: all(one is True for one in self.tier.set_many(writes, Budget(SYSTEM, 5)))
+        )
+
+    def count(self, way):
+        """Return how many rows are found: one by one, at once, or by coroutines."""
+        if way == "coroutines":
+            return run(self.afound())
+        return self.found_at_once() if way == "at once" else self.found()
+
+    def found(self):
+        """Return how many rows are found, each by a call of its own."""
+        return sum(self._is_found([address]) for address in self.addresses)
+
+    def found_at_once(self):
+        """Return how many rows are found by one call."""
+        return self._is_found(self.addresses)
+
+    def _is_found(self, addresses):
+        try:
+            rows = self.guard.get_many(addresses, Budget(SYSTEM, 1))
+        except TierError:
+            return 0
+        return sum(getattr(row, "payload", None) == b"v" for row in rows)
+
+    async def afound(self):
+        """Return how many rows are found by coroutines, some at a time."""
+        total = 0
+        for n in range(0, len(self.addresses), 10):
+            total += sum(await gather(*map(self._a_is_found, self.addresses[n : n + 10])))
+        return total
+
+    async def _a_is_found(self, address):
+        try:
+            (row,) = await self.guard.aget_many([address], Budget(SYSTEM, 1))
+        except TierError:
+            return 0
+        return getattr(row, "payload", None) == b"v"
+
+    def close(self):
+        """Let go of the connections."""
+        self.tier.close()
