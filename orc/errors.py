@@ -137,6 +137,9 @@ class TierTimeoutError(TierError, TimeoutError):
 class TierUnavailableError(TierError, ConnectionError):
     """A tier cannot be reached; or it could not a moment ago, and is left alone for a while."""
 
+    doubtful = False
+    """Whether the address itself may be wrong, which is warned of."""
+
 
 class TierThrottledError(TierError):
     """A tier refuses work because there is too much of it."""

@@ -373,7 +373,11 @@ class Guard:
     def prewarm(self) -> None:
         """Import and connect what the first call would; see ``orc.model.ports.Tier``."""
         self._health.connected()
-        self.tier.prewarm()
+        try:
+            self.tier.prewarm()
+        except TierError as error:
+            self._health.not_warmed(error)
+            raise
 
     def close(self) -> None:
         """Let go of the tier's connections. Never raises."""

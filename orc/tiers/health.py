@@ -285,14 +285,19 @@ class Health:
         self.count(kind)
         if opens:
             self._open(breaker, rest, str(error))
-        if kind == "refused_errors":
-            self._warn(str(error))
+        if kind == "refused_errors" or getattr(error, "doubtful", False):
+            self._warn(str(error), rest)
+
+    def not_warmed(self, error: TierError) -> None:
+        """Learn in the init phase that the tier will not do as it is set up, or may not."""
+        if isinstance(error, TierRefusedError) or getattr(error, "doubtful", False):
+            self.failed(error, self.reads, rows=1)
 
     def _open(self, breaker: Breaker, rest: float, reason: str) -> None:
         if breaker.opened(rest, reason, self._clock.wall(), self._clock.monotonic()):
             self.count("opened")
 
-    def _warn(self, message: str) -> None:
+    def _warn(self, message: str, rest: float) -> None:
         with self._lock:
             if message in self._warned or len(self._warned) >= MOST_WARNINGS:
                 return
@@ -301,7 +306,7 @@ class Health:
 
         warnings.warn(
             f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
-            f"every {REFUSED_REST:.0f} s.",
+            f"every {rest:.3g} s.",
             OrcWarning,
             stacklevel=2,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _thread import RLock, allocate_lock
 
-from orc.errors import TierTimeoutError, TierUnavailableError
+from orc.errors import TierRefusedError, TierTimeoutError, TierUnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,6 +132,13 @@ def _answer(look: Look, host: str) -> Found:
     if not look.done:
         raise TierTimeoutError(f"the name {host!r} was not resolved in time")
     if look.error is not None:
+        from socket import EAI_NONAME
+
+        if look.error.errno == EAI_NONAME:  # other codes are of resolvers that cannot tell now
+            raise TierRefusedError(
+                f"the name {host!r} does not exist ({look.error.strerror}): "
+                "check the host in the address"
+            )
         raise TierUnavailableError(f"the name {host!r} cannot be resolved: {look.error}")
     return look.found
 

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from orc.lifecycle.clock import SYSTEM
+from orc.model.row import Budget
 from orc.testing.servers.valkey import Valkey
-from tests.deployments.servers import NODE_TIMEOUT, Cluster, Sentinels, User
+from tests.deployments.servers import NODE_TIMEOUT, Cluster, Sentinels, TlsServer, User
 
 
 @pytest.fixture
@@ -49,6 +51,49 @@ def sentinels():
 
 
 @pytest.fixture(scope="session")
+def of_all_slots(session_servers):
+    """Return one node that has all slots: what the endpoint of a serverless cache looks like."""
+    options = {"cluster_enabled": "yes", "cluster_node_timeout": NODE_TIMEOUT}
+    return Cluster([session_servers.enter_context(Valkey(**options))], replicas=0).servers[0]
+
+
+@pytest.fixture(scope="session")
+def plain(session_servers):
+    """Return a server without anything special."""
+    return session_servers.enter_context(Valkey())
+
+
+@pytest.fixture(scope="session")
+def masters(session_servers):
+    """Return a cluster of three masters."""
+    options = {"cluster_enabled": "yes", "cluster_node_timeout": NODE_TIMEOUT}
+    servers = [session_servers.enter_context(Valkey(**options)) for _ in range(3)]
+    return Cluster(servers, replicas=0)
+
+
+@pytest.fixture(scope="session")
+def tls_servers(session_servers, certificates):
+    """Return a server that speaks TLS only, and one that asks for a client's certificate."""
+    program = shutil.which("redis-server")
+    return [
+        session_servers.enter_context(TlsServer(program, certificates, tls_auth_clients=asked))
+        for asked in ("no", "yes")
+    ]
+
+
+@pytest.fixture
+def tls_server(redis_server, request):
+    """Return a server that speaks TLS only."""
+    return request.getfixturevalue("tls_servers")[0]
+
+
+@pytest.fixture
+def mutual_tls_server(redis_server, request):
+    """Return a server that asks for a client's certificate."""
+    return request.getfixturevalue("tls_servers")[1]
+
+
+@pytest.fixture
 def redis_server(require):
     """Return the path of a redis-server, which speaks TLS as Valkey's wheel does not."""
     program = shutil.which("redis-server")
@@ -77,4 +122,12 @@ def certificates(tmp_path_factory):
     openssl("req", *key, "-keyout", "server.key", "-out", "request", "-subj", "/CN=server")
     signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
     openssl("x509", "-req", "-in", "request", *signed, "-out", "server.pem")
+    openssl("req", "-x509", *key, "-keyout", "other.key", "-out", "other.pem", *may_sign)
+    (folder / "empty.pem").write_text("no certificate\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def budget_of():
+    """Return a budget of so many seconds of the machine's clock."""
+    return lambda seconds: Budget(SYSTEM, seconds)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from socket import gaierror
+from socket import EAI_AGAIN, EAI_NONAME, gaierror
 from threading import Event, Thread
 
 import pytest
 
-from orc.errors import TierTimeoutError, TierUnavailableError
+from orc.errors import TierRefusedError, TierTimeoutError, TierUnavailableError
 from orc.lifecycle.clock import SYSTEM
 from orc.model.row import Budget
 from orc.tiers import names
@@ -202,11 +202,18 @@ def test_an_answer_for_a_loop_that_has_ended_harms_nothing(resolver) -> None:
     thread.join(5)
 
 
-@pytest.mark.parametrize("error", [gaierror(-2, "unknown"), UnicodeError("label too long")])
-def test_a_name_that_is_unknown_is_told_at_once(resolve, resolver, clock, error) -> None:
-    """A failure is a TierUnavailableError with its reason; it is not kept."""
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (gaierror(EAI_NONAME, "unknown"), TierRefusedError),  # a wrong address
+        (gaierror(EAI_AGAIN, "unknown for now"), TierUnavailableError),
+        (UnicodeError("label too long"), TierUnavailableError),
+    ],
+)
+def test_a_name_that_is_unknown_is_told_at_once(resolve, resolver, clock, error, told) -> None:
+    """A failure is an error with its reason; it is not kept."""
     resolver.error = error
-    with pytest.raises(TierUnavailableError, match=f"{HOST}.*(unknown|too long)"):
+    with pytest.raises(told, match=f"{HOST}.*(unknown|too long)"):
         resolve(HOST, PORT, Budget(clock, 1.0))
     resolver.error = None
     assert resolve(HOST, PORT, Budget(clock, 1.0)) == FOUND

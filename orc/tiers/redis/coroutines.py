@@ -9,6 +9,7 @@ from orc.tiers import names
 from orc.tiers.last_look import last_look
 from orc.tiers.redis.idle import Idle
 from orc.tiers.redis.replies import failure, is_read_only, server_error
+from orc.tiers.redis.sockets import HEARD, PLENTY
 from orc.tiers.redis.url import shown
 from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 
@@ -58,7 +59,16 @@ class LoopConnections:
 class Coroutines:
     """Sends commands to servers, and returns what they answer, on whichever loop is running."""
 
-    __slots__ = ("_class", "_credentials", "_given_up", "_lock", "_loops", "_target", "_tls")
+    __slots__ = (
+        "_class",
+        "_credentials",
+        "_given_up",
+        "_lock",
+        "_loops",
+        "_proven",
+        "_target",
+        "_tls",
+    )
 
     def __init__(
         self,
@@ -71,6 +81,8 @@ class Coroutines:
         self._credentials = credentials
         self._tls = tls
         self._given_up = given_up
+        self._proven: set[Node] = set()
+        """Servers that have answered: their addresses are right."""
         self._class: Any = connection_class(target, asynchronous=True)
         self._lock = RLock()
         self._loops: dict[AbstractEventLoop, LoopConnections] = {}
@@ -180,7 +192,8 @@ class Coroutines:
         from asyncio import CancelledError
 
         speaking = Speaking()
-        limit = last_look(before + budget.allowance)
+        whole = before + budget.allowance
+        limit = last_look(whole)
         try:
             async with limit:
                 replies = await self._speak(mine, node, commands, budget, speaking)
@@ -193,7 +206,8 @@ class Coroutines:
             for each in mine.idle.clear(node):
                 drop(each)
             names.forget(node[0], node[1])
-            return failure(error, shown(node), arriving=speaking.arriving)
+            return await self._failed(node, error, speaking, whole - limit.charged)
+        self._proven.add(node)
         # When the loop was busy with something else, that is not taken from what is asked next.
         budget.pause(max(budget.left(), before - limit.charged))
         budget.waited += limit.waited
@@ -202,6 +216,21 @@ class Coroutines:
                 drop(each)
             names.forget(node[0], node[1])
         return replies
+
+    async def _failed(
+        self, node: Node, error: Exception, speaking: Speaking, left: float
+    ) -> TierError:
+        tls = self._tls is not None
+        said = failure(
+            error, shown(node), arriving=speaking.arriving, heard=speaking.heard, tls=tls
+        )
+        if node in self._proven:
+            return said
+        from asyncio import to_thread
+
+        from orc.tiers.redis.probe import examined
+
+        return await to_thread(examined, node, error, said, left, self._tls)
 
     async def _speak(
         self,
@@ -215,6 +244,8 @@ class Coroutines:
         for each in old:
             drop(each)
         whole = False
+        from asyncio import timeout
+
         try:
             if connection is None:
                 connection = self._class(
@@ -230,7 +261,12 @@ class Coroutines:
                     if node[1]:
                         found = await names.aresolve(node[0], node[1], budget)
                         connection.addresses = [each[4][0] for each in found]
-                    await connection.connect()
+                    connection.each = half = max(0.0, budget.left() / 2)
+                    if self._tls is None or node in self._proven or half < PLENTY / 2:
+                        await connection.connect()
+                    else:  # it may speak no TLS, which is asked in the other half
+                        async with timeout(half):
+                            await connection.connect()
                 finally:
                     budget.connected(since)
             mine.used.add(connection)
@@ -257,6 +293,12 @@ class Speaking:
         self.reader: Any = None
         self.replies: list[Any] = []
         """Those that were read."""
+
+    @property
+    def heard(self) -> bytes:
+        """The first bytes that came, where nothing could be made of them."""
+        buffer = getattr(self.reader, "_buffer", b"") if not self.replies else b""
+        return bytes(buffer[:HEARD])
 
     @property
     def arriving(self) -> bool:

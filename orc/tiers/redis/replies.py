@@ -9,6 +9,7 @@ from orc.errors import (
     TierTimeoutError,
     TierUnavailableError,
 )
+from orc.tiers.redis.mistakes import causes, of_tls, of_what_was_heard, remedy_for
 
 
 class ServerError:
@@ -69,14 +70,17 @@ def server_error(error: Exception) -> ServerError:
 
 def refusal(error: ServerError, where: str) -> TierError:
     """Return the error of a tier for one of a server."""
-    said = f"{where} answered {error.code} {error.text[:200]}".rstrip()
+    # A server repeats what it was sent, and a key may be somebody's secret.
+    text = error.text.partition(", with args")[0][:200].rstrip(".")
+    said = f"{where} answered {error.code} {text}".rstrip()
     if error.code in _OF_ONE_REQUEST:
         return TierError(said)
     if error.code in _READ_ONLY:
         return TierReadOnlyError(said)
-    if error.code in _UNAVAILABLE:
+    if error.code in _UNAVAILABLE or text.startswith("max number of clients"):
         return TierUnavailableError(said)
-    return TierRefusedError(said)
+    remedy = remedy_for(error.code, text, where)
+    return TierRefusedError(f"{said}; {remedy}" if remedy else said)
 
 
 def is_read_only(reply: object) -> bool:
@@ -84,13 +88,25 @@ def is_read_only(reply: object) -> bool:
     return isinstance(reply, ServerError) and reply.code == "READONLY"
 
 
-def failure(error: BaseException, where: str, *, arriving: bool = False) -> TierError:
+def failure(
+    error: BaseException,
+    where: str,
+    *,
+    arriving: bool = False,
+    heard: bytes = b"",
+    tls: bool = False,
+) -> TierError:
     """Return the error of a tier for one that a client raised.
 
-    `arriving`: a part of the answer had come.
+    `arriving`: a part of the answer had come. `heard` is what the server said first, if known, and
+    `tls` whether it was spoken to so.
     """
-    if isinstance(error, TierError):
-        return error
+    for each in causes(error):
+        if isinstance(each, TierError):
+            return each
+    mistake = of_what_was_heard(heard, error, where, tls=tls) or of_tls(error, where)
+    if mistake is not None:
+        return mistake
     names = {kind.__name__ for kind in type(error).__mro__}
     # The cause is not chained: what a client raises may hold the address with its password.
     if "TimeoutError" in names:
@@ -98,9 +114,9 @@ def failure(error: BaseException, where: str, *, arriving: bool = False) -> Tier
         late.arriving = arriving
         return late
     if not names.isdisjoint({"AuthenticationError", "AuthorizationError", "NoPermissionError"}):
-        return TierRefusedError(f"{where} refused the user or its password: {error}"[:300])
+        said = str(error).rstrip(".")[:200]
+        remedy = remedy_for("NOAUTH" if "required" in said else "WRONGPASS", said, where)
+        return TierRefusedError(f"{where} refused the user or its password: {said}; {remedy}")
     if "ResponseError" in names and isinstance(error, Exception):
         return refusal(server_error(error), where)
-    if "SSLCertVerificationError" in names or "certificate" in str(error).lower():
-        return TierRefusedError(f"{where}: {error}"[:300])
-    return TierUnavailableError(f"{where} cannot be reached: {error}"[:300])
+    return TierUnavailableError(f"{where} cannot be reached: {error}"[:300].rstrip("."))

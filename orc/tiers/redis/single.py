@@ -43,9 +43,10 @@ class Single:
         try:
             return (yield from drive(begin(by_slot=self.by_slot), self._ask))
         except CrossSlotError:
-            self._warn()
             self.by_slot = True
-            return (yield from drive(begin(by_slot=True), self._ask))
+            found = yield from drive(begin(by_slot=True), self._ask)
+            self._warn()
+            return found
 
     def forget(self) -> None:
         """Have nothing to forget."""

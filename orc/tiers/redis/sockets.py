@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         seconds: float
         time_left: float
         late: bool
+        proven: bool
 
         def part(self) -> float:
             """Begin to wait; return the seconds of one part."""
@@ -31,8 +32,14 @@ if TYPE_CHECKING:
             """Take what was waited."""
 
 
+PLENTY = 0.2
+"""Seconds of which some can be spared to find out why there is no answer."""
 LAST_LOOK = 0.001
 """Seconds for which a socket is looked into once more, after the time was over."""
+
+
+HEARD = 32
+"""Bytes of the first answer on a connection that are kept, to tell what has answered."""
 
 
 def wait(
@@ -79,7 +86,9 @@ def dial(times: Times, host: str, port: int, tls: SSLContext | None) -> Any:
             _connect(times, made, address, times.time_left / 2 if number < len(found) else 0.0)
             if tls is not None:
                 made = tls.wrap_socket(made, server_hostname=host, do_handshake_on_connect=False)
-                wait(times, made.settimeout, made.do_handshake)
+                # Of a server that never answered, half: it may speak no TLS, which is asked then.
+                keep = 0.0 if times.proven or times.time_left < PLENTY else times.time_left / 2
+                wait(times, made.settimeout, made.do_handshake, keep)
         except OSError as failure:
             error = failure
             made.close()
@@ -151,15 +160,22 @@ class TimedSocket:
 
     def recv(self, size: int) -> bytes:
         """Read what is there, up to so many bytes."""
-        return self._read(lambda: self._receive(size))  # type: ignore[no-any-return]
+        found: bytes = self._read(lambda: self._receive(size))
+        if not self._connection.heard:
+            self._connection.heard = found[:HEARD]
+        return found
 
     def recv_into(self, buffer: bytearray) -> int:
         """Read what is there into a buffer."""
-        return self._read(lambda: self._receive_into(buffer))  # type: ignore[no-any-return]
+        size: int = self._read(lambda: self._receive_into(buffer))
+        if not self._connection.heard:
+            self._connection.heard = bytes(buffer[: min(size, HEARD)])
+        return size
 
     def _read(self, read: Callable[[], Any]) -> Any:
-        found = wait(self._connection, self._settimeout, read)
-        self._connection.arriving = True
+        connection = self._connection
+        found = wait(connection, self._settimeout, read)
+        connection.arriving = True
         return found
 
     def sendall(self, data: bytes) -> None:

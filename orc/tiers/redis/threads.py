@@ -26,7 +26,7 @@ _forgotten: list[Any] = []
 class Threads:
     """Sends commands to servers, and returns what they answer. Safe for threads."""
 
-    __slots__ = ("_class", "_credentials", "_idle", "_target", "_tls")
+    __slots__ = ("_class", "_credentials", "_idle", "_proven", "_target", "_tls")
 
     def __init__(self, target: Target, credentials: object | None, tls: SSLContext | None) -> None:
         self._target = target
@@ -34,6 +34,8 @@ class Threads:
         self._tls = tls
         self._class: Any = connection_class(target, asynchronous=False)
         self._idle = Idle()
+        self._proven: set[Node] = set()
+        """Servers that have answered: their addresses are right."""
 
     def exchange(
         self, sends: Sequence[tuple[Node, list[Command]]], budget: Budget
@@ -80,6 +82,7 @@ class Threads:
             if connection is None:
                 connection = self._class(**settings(self._target, node, self._credentials))
                 connection.tls = self._tls
+                connection.proven = node in self._proven
                 since = budget.connect()
                 whole = left + budget.allowance
                 connection.use(budget, whole)
@@ -91,7 +94,7 @@ class Threads:
             connection.use(budget)
             connection.send_packed_command([pack(commands)], check_health=False)
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
-            return self._failed(node, connection, error)
+            return self._failed(node, connection, error, budget)
         except BaseException:
             _close([connection])
             raise
@@ -103,28 +106,36 @@ class Threads:
         try:
             replies = [connection.answer() for _ in range(number)]
         except Exception as error:  # noqa: BLE001 - as above
-            return self._failed(node, connection, error)
+            return self._failed(node, connection, error, budget)
         except BaseException:
             # A connection with replies that nobody has read would give them to somebody else.
             _close([connection])
             raise
         connection.done()
+        self._proven.add(node)
         if any(is_read_only(each) for each in replies):
             # After a fail-over a name may be another server's: the next connection asks for it.
-            self._failed(node, connection, ConnectionError())
+            self._failed(node, connection, ConnectionError(), budget)
         elif not self._idle.put(node, connection, budget):
             _close([connection])
         return replies
 
-    def _failed(self, node: Node, connection: Any, error: Exception) -> TierError:
-        arriving = getattr(connection, "arriving", False)
+    def _failed(self, node: Node, connection: Any, error: Exception, budget: Budget) -> TierError:
+        arriving, heard = False, b""
         if connection is not None:
+            arriving, heard = connection.arriving, connection.heard
             connection.done()
         _close([connection])
         # What ended this connection has ended the others: a freeze, or a restart of the server.
         _close(self._idle.clear(node))
         names.forget(node[0], node[1])
-        return failure(error, shown(node), arriving=arriving)
+        tls = self._tls is not None
+        said = failure(error, shown(node), arriving=arriving, heard=heard, tls=tls)
+        if node in self._proven:
+            return said
+        from orc.tiers.redis.probe import examined
+
+        return examined(node, error, said, budget.left(), self._tls)
 
 
 def _close(connections: Sequence[Any]) -> None:

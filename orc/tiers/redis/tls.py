@@ -37,7 +37,6 @@ def context_for(target: Target) -> SSLContext | None:
         "capath": options.get("ssl_ca_path"),
         "cadata": options.get("ssl_ca_data"),
     }
-    named = [name for name in ("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data") if name in options]
     wanted = options.get("ssl_cert_reqs", "required")
     try:
         if wanted == "none":
@@ -50,8 +49,11 @@ def context_for(target: Target) -> SSLContext | None:
             if wanted == "optional":
                 context.verify_mode = ssl.CERT_OPTIONAL
     except (OSError, ValueError) as error:
-        said = f"{' and '.join(named)} of {where}: no certificate can be read from it ({error})"
-        raise TierRefusedError(said) from None
+        path = options.get("ssl_ca_certs") or options.get("ssl_ca_path")
+        named = f"{'ssl_ca_certs' if 'ssl_ca_certs' in options else 'ssl_ca_path'}={path}"
+        raise TierRefusedError(
+            f"{named if path else 'ssl_ca_data'} of {where} has no certificate in PEM form: {error}"
+        ) from None
     _add_own_certificate(context, options, where)
     if "ssl_ciphers" in options:
         try:
@@ -95,7 +97,9 @@ def _add_own_certificate(context: SSLContext, options: dict[str, Any], where: st
         context.load_cert_chain(certificate, key, password)
     except (OSError, ValueError) as error:
         files = f"ssl_certfile={certificate}" + (f", ssl_keyfile={key}" if key else "")
-        reason = "the key does not fit" if "MISMATCH" in str(error) else str(error)
-        if "ssl_password" not in options and "password" not in reason:
+        reason = str(error)
+        if "MISMATCH" in reason:
+            reason = "the key is not that of the certificate"
+        elif "ssl_password" not in options:
             reason += "; a key that is encrypted needs ssl_password"
         raise TierRefusedError(f"{files} of {where} cannot be used: {reason}") from None

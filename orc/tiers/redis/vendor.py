@@ -98,6 +98,10 @@ def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
         """Whether a part of the answer has come."""
         late = False
         """Whether it was there when the time was over."""
+        heard = b""
+        """The first bytes that came on this connection."""
+        proven = True
+        """Whether the server has answered before."""
         waited = 0.0
         """Seconds for which there was nothing in the socket, by whole parts."""
         _before = 0.0
@@ -169,10 +173,13 @@ def _timed(base: Any) -> type:  # noqa: C901 - one class of small methods
 
 def _addressed(base: Any) -> Any:
     """Return a class of ``redis.asyncio``'s connections that connect to addresses found before."""
+    from asyncio import timeout
 
     class AddressedConnection(base):  # type: ignore[misc]
         addresses: Sequence[str] = ()
         tls: SSLContext | None = None
+        each = 0.0
+        """Seconds that each address has to accept a connection, but the last of them."""
 
         def _connection_arguments(self) -> Any:
             made = dict(super()._connection_arguments())
@@ -186,9 +193,10 @@ def _addressed(base: Any) -> Any:
         async def _connect(self) -> Any:
             *others, last = self.addresses or ("",)
             for address in others:
+                self.addresses = [address]
                 try:
-                    self.addresses = [address]
-                    return await super()._connect()
+                    async with timeout(self.each):
+                        return await super()._connect()
                 except OSError:
                     continue
             self.addresses = [last] if last else ()

@@ -1,0 +1,146 @@
+"""Addresses that are nearly right: what gives each of them away, and what to write instead.
+
+Rules without I/O. A mistake is a ``TierRefusedError``: it will not go away by itself.
+"""
+
+from __future__ import annotations
+
+from orc.errors import TierRefusedError, TierUnavailableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESP = b"+-:$*_#,(!=%~>|"
+"""What the answer of a Redis server begins with (RESP 2 and 3, "Serialization protocol")."""
+TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+"""What an alert and a handshake begin with (RFC 8446, 5.1)."""
+
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+)
+_OWN_CERTIFICATE = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR")
+_VERIFY = (
+    ("mismatch", "write the host name that the certificate has"),
+    ("not valid for", "write the host name that the certificate has"),
+    ("expired", "the server needs a new one"),
+    ("not yet valid", "check the clock of the server that made it"),
+    ("", "name the file of the authority that signed it, as in ?ssl_ca_certs=/var/task/ca.pem"),
+)
+
+_REMEDIES = (
+    (("unknown command", "SENTINEL"), "it is no Sentinel: write redis://{where}, or its port"),
+    (
+        ("unknown command",),
+        "a Sentinel answers so: write redis+sentinel://{where}/name if it is one",
+    ),
+    (("cluster support disabled",), "write redis://{where}"),
+    (("DB index",), "the address names a database that is not there; a cluster has 0 only"),
+    (("SELECT is not allowed",), "leave the database out of the address: a cluster has 0 only"),
+    (("NOAUTH",), "write the user and the password, as in redis://user:password@host"),
+    (("NOPERM",), "give the user the rights that docs/howto/redis.md lists"),
+    (("without any password configured",), "leave the password out of the address"),
+    (("WRONGPASS",), "check the user and the password"),
+)
+"""What in an answer gives a mistake away, and what to write instead."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Return an exception and those that it was raised for, the last first."""
+    seen = 0
+    each: BaseException | None = error
+    while each is not None and seen < 8:  # noqa: PLR2004 - a circle would never end
+        yield each
+        each = each.__cause__ or each.__context__
+        seen += 1
+
+
+def of_what_was_heard(
+    heard: bytes, error: BaseException, where: str, *, tls: bool
+) -> TierRefusedError | None:
+    """Return the mistake that the first bytes of an answer give away."""
+    if heard[:2] in TLS_RECORDS and not tls:
+        return wants_tls(where)
+    shown = ""
+    if type(error).__name__ == "InvalidResponse":
+        shown = str(error).removeprefix("Protocol Error: ")[:40]
+    elif heard and heard[:1] not in RESP:
+        shown = repr(heard[:24])
+    if not shown:
+        return None
+    return TierRefusedError(
+        f"{where} is no Redis server: it answered {shown}. Check the host and the port of the "
+        "address"
+    )
+
+
+def was_closed(error: BaseException) -> bool:
+    """Tell whether a connection that had been accepted was closed by the other side."""
+    if "closed" in str(error).lower():
+        return True
+    signs = {"ConnectionResetError", "BrokenPipeError", "EOFError", "SSLEOFError"}
+    return any(not signs.isdisjoint(k.__name__ for k in type(e).__mro__) for e in causes(error))
+
+
+def wants_tls(where: str) -> TierRefusedError:
+    """Return the mistake of an address without TLS."""
+    return TierRefusedError(f"{where} speaks TLS: write rediss:// for redis:// in the address")
+
+
+def has_no_tls(where: str) -> TierRefusedError:
+    """Return the mistake of an address with TLS."""
+    return TierRefusedError(
+        f"{where} speaks no TLS: write redis:// for rediss:// in the address, or the port that has "
+        "TLS"
+    )
+
+
+def says_nothing(where: str) -> TierUnavailableError:
+    """Return the doubt in a server that closes new connections without a word."""
+    doubt = TierUnavailableError(
+        f"{where} closes each new connection without an answer. If it is not being restarted, "
+        "check the host and the port of the address: it may be no Redis server"
+    )
+    doubt.doubtful = True
+    return doubt
+
+
+def of_tls(error: BaseException, where: str) -> TierRefusedError | None:
+    """Return the mistake that an error of TLS gives away."""
+    for each in causes(error):
+        text = str(each)
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            reason = text.partition("verify failed: ")[2].partition(" (_ssl")[0]
+            remedy = next(remedy for sign, remedy in _VERIFY if sign in reason)
+            return TierRefusedError(
+                f"the certificate of {where} is not accepted: {reason.rstrip('.')}; {remedy}"
+            )
+        if "[SSL" not in text:
+            continue
+        if any(sign in text for sign in _NO_TLS) and "ALERT" not in text:
+            return has_no_tls(where)
+        if "ALERT" in text:
+            if "REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
+                remedy = "it asks for a certificate: give ssl_certfile and ssl_keyfile"
+            elif any(sign in text for sign in _OWN_CERTIFICATE):
+                remedy = "check the certificate that ssl_certfile names"
+            else:
+                remedy = "check its version of TLS, and ssl_ciphers"
+            return TierRefusedError(f"{where} ended the handshake ({_reason(text)}); {remedy}")
+    return None
+
+
+def _reason(text: str) -> str:
+    """Return OpenSSL's word for what happened."""
+    return text.partition("[SSL: ")[2].partition("]")[0].replace("_", " ").lower() or "TLS"
+
+
+def remedy_for(code: str, text: str, where: str) -> str:
+    """Return what to write instead, for an error that a server answered; else nothing."""
+    said = f"{code} {text}"
+    found = next((remedy for signs, remedy in _REMEDIES if all(s in said for s in signs)), "")
+    return found.format(where=where.rpartition(" ")[2])
