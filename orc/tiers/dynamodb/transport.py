@@ -42,6 +42,9 @@ CONNECTING = 0.3
 FIRST = 0.7
 """The part of what then is left that the first attempt may wait for an answer."""
 
+DYNAMODB_JSON = "application/x-amz-json"
+"""What the type of each of DynamoDB's answers begins with."""
+
 _METHODS = {
     "GetItem": "get_item",
     "BatchGetItem": "batch_get_item",
@@ -198,7 +201,13 @@ class Transport:
                 if not transient(failed):
                     break
             else:
-                self._count_units(operation, answer.get("ConsumedCapacity"))
+                consumed = answer.get("ConsumedCapacity")
+                if consumed is None and (kind := foreign_kind(answer)):
+                    raise TierUnavailableError(
+                        f"DynamoDB table {self.table!r}: {operation} was answered with {kind}, "
+                        "which is not DynamoDB's: a proxy or a portal may stand in between"
+                    )
+                self._count_units(operation, consumed)
                 return answer
             finally:
                 self._local.inside = False
@@ -313,6 +322,18 @@ class Transport:
     def _count(self, name: str, amount: float) -> None:
         with self._lock:
             self.counts[name] = self.counts.get(name, 0) + amount
+
+
+def foreign_kind(answer: Mapping[str, Any]) -> str:
+    """Return the type of an answer that is not DynamoDB's; nothing if it is, or nobody can tell.
+
+    botocore takes whatever comes with status 200 for an answer, be it without anything in it.
+    """
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders")
+    if headers is None:
+        return ""  # of a client that somebody has made for tests
+    kind = str(headers.get("content-type", "no type")).partition(";")[0]
+    return "" if kind.startswith(DYNAMODB_JSON) else kind
 
 
 def _close(client: Any) -> None:

@@ -98,6 +98,26 @@ def test_every_call_names_what_is_wrong(tier, budget, code, status, error):
         assert tier.counts()["throttled"] == 18
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>please log in</html>", "text/html; charset=utf-8"),
+        (b"", "text/plain"),
+        (b"{}", "application/json"),
+        (b"[1]", "application/json"),
+        (b"not even", None),
+    ],
+)
+def test_an_answer_of_a_proxy_is_no_success(tier, budget, body, kind):
+    """200 with something that is not DynamoDB's: each call raises, delete too, and says so."""
+    headers = {"Content-Type": kind} if kind else {}
+    inject(tier, lambda _: AWSResponse("http://nowhere", 200, headers, Raw(body)))
+    for call in everything(tier, budget):
+        # Of a list botocore itself says that it is none.
+        with pytest.raises(TierUnavailableError, match=r"not DynamoDB's.*proxy|cannot be reached"):
+            call()
+
+
 def test_one_throttle_is_overcome(tier, budget):
     """The second attempt follows at once."""
     throttles = [answer("ThrottlingException")]
