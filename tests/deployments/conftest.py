@@ -19,8 +19,8 @@ def user():
     """Return what makes users of an address, and closes their connections."""
     with ExitStack() as stack:
 
-        def make(url, number=300):
-            made = User(url, number)
+        def make(url, number=300, clock=SYSTEM):
+            made = User(url, number, clock)
             stack.callback(made.close)
             return made
 
@@ -85,6 +85,28 @@ def tls_servers(session_servers, certificates):
 def tls_server(redis_server, request):
     """Return a server that speaks TLS only."""
     return request.getfixturevalue("tls_servers")[0]
+
+
+@pytest.fixture(scope="session")
+def tls_masters(session_servers, certificates):
+    """Return a cluster of three masters that speaks TLS, also among itself."""
+    program = shutil.which("redis-server")
+    options = {
+        "cluster_enabled": "yes",
+        "tls_cluster": "yes",
+        "tls_replication": "yes",
+        "cluster_node_timeout": 5 * NODE_TIMEOUT,
+    }
+    servers = [
+        session_servers.enter_context(TlsServer(program, certificates, **options)) for _ in range(3)
+    ]
+    return Cluster(servers, replicas=0)
+
+
+@pytest.fixture
+def tls_cluster(redis_server, request):
+    """Return a cluster that speaks TLS."""
+    return request.getfixturevalue("tls_masters")
 
 
 @pytest.fixture

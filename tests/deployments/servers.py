@@ -116,6 +116,9 @@ class Cluster:
     def url(self, *seeds):
         """Return the address with these servers as seeds; with all masters unless told."""
         hosts = ",".join(f"{HOST}:{each.port}" for each in seeds or self.masters)
+        authority = server_options(self.servers[0]).get("ssl_ca_certs")
+        if authority:
+            return f"rediss+cluster://{hosts}?ssl_ca_certs={authority}"
         return f"redis+cluster://{hosts}"
 
 
@@ -149,12 +152,28 @@ class Sentinels:
         return f"redis+sentinel://{hosts}/main"
 
 
+class Clock:
+    """The machine's clock, with a freeze of the process behind it."""
+
+    def __init__(self):
+        self.frozen = 0.0
+
+    def monotonic(self):
+        """Return the seconds of the monotonic clock, which stands still in a freeze."""
+        return SYSTEM.monotonic()
+
+    def wall(self):
+        """Return the seconds since the epoch."""
+        return SYSTEM.wall() + self.frozen
+
+
 class User:
     """A guarded tier, as a cache has it, and rows in it."""
 
-    def __init__(self, url, number=300):
+    def __init__(self, url, number=300, clock=SYSTEM):
         self.tier = Redis(url)
-        self.guard = Guard(self.tier, SYSTEM, lambda: None)
+        self.clock = clock
+        self.guard = Guard(self.tier, clock, lambda: None)
         self.addresses = [f"orc1:deployment:{n}" for n in range(number)]
 
     def fill(self):
@@ -180,7 +199,7 @@ class User:
 
     def _is_found(self, addresses):
         try:
-            rows = self.guard.get_many(addresses, Budget(SYSTEM, 1))
+            rows = self.guard.get_many(addresses, Budget(self.clock, 1))
         except TierError:
             return 0
         return sum(getattr(row, "payload", None) == b"v" for row in rows)
@@ -194,10 +213,18 @@ class User:
 
     async def _a_is_found(self, address):
         try:
-            (row,) = await self.guard.aget_many([address], Budget(SYSTEM, 1))
+            (row,) = await self.guard.aget_many([address], Budget(self.clock, 1))
         except TierError:
             return 0
         return getattr(row, "payload", None) == b"v"
+
+    async def afound_at_once(self):
+        """Return how many rows are found by one call of a coroutine."""
+        try:
+            rows = await self.guard.aget_many(self.addresses, Budget(self.clock, 1))
+        except TierError:
+            return 0
+        return sum(getattr(row, "payload", None) == b"v" for row in rows)
 
     def close(self):
         """Let go of the connections."""

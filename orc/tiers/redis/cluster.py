@@ -46,7 +46,7 @@ class Cluster:
         """Return the server of an address, if it is known without asking."""
         return self._node(slot_of(address)) if self._starts else None
 
-    def masters(self) -> list[Node]:
+    def servers(self) -> list[Node]:
         """Return the masters that are known."""
         return list(dict.fromkeys(node for _, _, node in self._starts))
 
@@ -211,6 +211,6 @@ class Cluster:
         ]
         self._slots = {}
         self._changed = False
-        known = [each for each in self.masters() if each != seed]
+        known = [each for each in self.servers() if each != seed]
         others = [each for each in self._seeds if each != seed and each not in known]
         self._seeds = [*known, *others, seed]

@@ -15,7 +15,7 @@ from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Task
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
     from ssl import SSLContext
     from typing import Any
@@ -68,6 +68,7 @@ class Coroutines:
         "_proven",
         "_target",
         "_tls",
+        "_warming",
     )
 
     def __init__(
@@ -81,6 +82,7 @@ class Coroutines:
         self._credentials = credentials
         self._tls = tls
         self._given_up = given_up
+        self._warming: set[Task[None]] = set()
         self._proven: set[Node] = set()
         """Servers that have answered: their addresses are right."""
         self._class: Any = connection_class(target, asynchronous=True)
@@ -100,6 +102,23 @@ class Coroutines:
         return await gather(
             *(self._exchange(mine, node, commands, budget) for node, commands in sends)
         )
+
+    def warm(self, nodes: Sequence[Node], budget: Budget) -> None:
+        """Have the loop that runs here, if one does, connect to servers; a task of it does so."""
+        from asyncio import _get_running_loop
+
+        loop = _get_running_loop()
+        if loop is not None and nodes:
+            task = loop.create_task(self._warm(nodes, budget))
+            self._warming.add(task)
+            task.add_done_callback(self._warming.discard)
+
+    async def _warm(self, nodes: Sequence[Node], budget: Budget) -> None:
+        mine = await self._mine()
+        for node in nodes:
+            answer = await self._exchange(mine, node, [("", [b"TIME"])], budget)
+            if type(answer) is list and type(answer[0]) is list:
+                mine.idle.stamp(int(answer[0][0]))
 
     def start(
         self,

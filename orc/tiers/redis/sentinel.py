@@ -41,6 +41,10 @@ class Master:
         self._master = None
         self.nodes.forget()
 
+    def servers(self) -> list[Node]:
+        """Return the servers that are known to be used."""
+        return [self._master] if self._master else []
+
     def known(self, _address: str) -> Node | None:
         """Return the server of an address, if it is known without asking."""
         return self._master

@@ -51,6 +51,10 @@ class Single:
     def forget(self) -> None:
         """Have nothing to forget."""
 
+    def servers(self) -> list[Node]:
+        """Return the servers that are known to be used."""
+        return [self._node]
+
     def known(self, _address: str) -> Node | None:
         """Return the server of an address, if it is known without asking."""
         return self._node

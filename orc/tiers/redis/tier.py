@@ -224,6 +224,8 @@ class Redis:
     def prewarm(self) -> None:
         """Import the client, connect, and leave the scripts in the servers.
 
+        Where an event loop runs, a task of it connects for coroutines, too.
+
         Raises ``ConfigError`` without redis-py, and ``TierError`` where it cannot connect.
         """
         if self._client is not None and is_async(self._client):
@@ -235,6 +237,8 @@ class Redis:
             transport.stamp(int(told[0]))
         if error is not None:
             raise error
+        if self._client is None:
+            self._for_coroutines().warm(self._route.servers(), within)
 
     def close(self) -> None:
         """Close the connections that nobody uses now; the next call opens others. Never raises."""
