@@ -78,7 +78,8 @@ class Cluster:
             waited = budget.waited - before if len(sends) == 1 else 0.0
             todo, asked_before, asked = [], asked, {}
             for (node, places), answer in zip(sends.items(), answers, strict=True):
-                if isinstance(answer, TierUnavailableError) and not tried_again:
+                broken = isinstance(answer, TierUnavailableError)
+                if broken and not tried_again and not self.nodes.hangs(node):
                     todo += places
                     self._changed = True  # another node may have taken over
                 else:
