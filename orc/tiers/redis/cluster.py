@@ -26,7 +26,7 @@ REDIRECTS = 3
 class Cluster:
     """The nodes of a cluster. While one does not answer, another is asked who has its slots."""
 
-    __slots__ = ("_changed", "_seeds", "_slots", "_starts", "nodes", "where")
+    __slots__ = ("_changed", "_down", "_seeds", "_slots", "_starts", "nodes", "where")
     by_slot = True
 
     def __init__(self, target: Target) -> None:
@@ -39,7 +39,7 @@ class Cluster:
         """Forget which node has which slot."""
         self._slots: dict[int, Node] = {}
         self._starts: list[tuple[int, int, Node]] = []
-        self._changed = False
+        self._changed = self._down = False
         self.nodes.forget()
 
     def known(self, address: str) -> Node | None:
@@ -61,7 +61,8 @@ class Cluster:
         probed: set[Node] = set()
         tried_again = False
         for _ in range(REDIRECTS + 1):
-            if not self._starts or self._changed or self.nodes.may_ask(budget):
+            changed = self._changed or not self._starts
+            if changed or self.nodes.may_ask(budget, down=self._down):
                 error = yield from self._learn(budget)
                 if error is not None and not self._starts:
                     for place in todo:
@@ -149,7 +150,7 @@ class Cluster:
         """Learn from a redirection; tell whether the command is to be sent again."""
         if reply.code not in {"MOVED", "ASK"}:
             if reply.code == "CLUSTERDOWN":
-                self._changed = True
+                self._down = True
             return False
         slot, _, there = reply.text.partition(" ")
         host, _, port = there.rpartition(":")
@@ -211,7 +212,7 @@ class Cluster:
             for first, last, master, *_ in found
         ]
         self._slots = {}
-        self._changed = False
+        self._changed = self._down = False
         known = [each for each in self.servers() if each != seed]
         others = [each for each in self._seeds if each != seed and each not in known]
         self._seeds = [*known, *others, seed]

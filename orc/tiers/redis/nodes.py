@@ -6,7 +6,7 @@ of its own (``orc.tiers.breaker``), and the rest of the deployment is used meanw
 
 from __future__ import annotations
 
-from orc.errors import TierTimeoutError, TierUnavailableError
+from orc.errors import TierRefusedError, TierTimeoutError, TierUnavailableError
 from orc.tiers.breaker import Breaker
 from orc.tiers.redis.url import shown
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node
 
-REFUSED_REST = 1.0
+UNREACHED_REST = 1.0
 """Seconds that a server is left alone which refused a connection: to ask again costs no time."""
+REFUSED_REST = 60.0
+"""Seconds that a server is left alone which will not do as it is set up: its certificate, say."""
 ASKED_EVERY = 1.0
 """Seconds between two questions who has taken over, while a server is left alone."""
 FEW_COMMANDS = 10
@@ -73,9 +75,12 @@ class Nodes:
         """Return servers in their order, but those last that have not answered."""
         return sorted(nodes, key=self.hangs)
 
-    def may_ask(self, budget: Budget) -> bool:
-        """Tell whether it is time to ask who has taken over, and count it as asked."""
-        if not self._breakers:
+    def may_ask(self, budget: Budget, *, down: bool = False) -> bool:
+        """Tell whether it is time to ask who has taken over, and count it as asked.
+
+        That is while a server is left alone, or the deployment is `down` by its own word.
+        """
+        if not self._breakers and not down:
             return False
         now = budget.now()
         if now is None:
@@ -100,6 +105,8 @@ class Nodes:
             else:
                 self._breakers.setdefault(node, Breaker())
         elif isinstance(answer, TierUnavailableError):
+            self.leave(node, UNREACHED_REST, str(answer), budget)
+        elif isinstance(answer, TierRefusedError):
             self.leave(node, REFUSED_REST, str(answer), budget)
         elif type(answer) is list:
             self._answered(node, answer, waited, budget)

@@ -291,8 +291,11 @@ def test_what_a_server_that_is_left_alone_says(cluster):
 def test_a_cluster_down_is_asked_for_its_slots_again(cluster):
     """CLUSTERDOWN is for as long as no replica has taken over."""
     cluster.reply = lambda _: ServerError("CLUSTERDOWN", "The cluster is down")
-    assert set(cluster.read([cluster.of(B)])) == {TierUnavailableError}
+    for _ in range(10):
+        assert set(cluster.read([cluster.of(B)])) == {TierUnavailableError}
+    assert cluster.count(b"CLUSTER") == 1
     del cluster.reply
+    cluster.clock.advance(1.1)
     cluster.masters[1] = D
     assert cluster.read() == [FOUND] * 30
 
@@ -338,6 +341,16 @@ def test_a_master_that_refuses_is_asked_again_after_a_second(sentinel):
     del sentinel.down[A]
     sentinel.clock.advance(1.0)
     assert sentinel.read(["1"]) == [FOUND]
+
+
+def test_a_node_that_will_not_do_is_left_alone_for_a_minute(cluster):
+    """One whose certificate is not accepted costs the others no handshakes."""
+    cluster.down[B] = lambda: TierRefusedError("its certificate is not accepted")
+    assert cluster.read([cluster.of(B)]) == [TierRefusedError]
+    cluster.clock.advance(30)
+    cluster.asked.clear()
+    assert cluster.read([cluster.of(B)]) == [TierUnavailableError]
+    assert cluster.count(b"GET") == 0
 
 
 def test_a_connection_that_broke_is_tried_again_at_once(sentinel, cluster):
