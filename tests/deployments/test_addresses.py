@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import Thread
 
 import pytest
+import redis
+import redis.asyncio
 
 import orc
 from orc.errors import OrcWarning, TierRefusedError, TierUnavailableError
@@ -242,7 +244,7 @@ def test_a_cluster_behind_one_address_works(of_all_slots, way):
         call("delete", addresses)
         assert all(row.payload is None for row in call("get", addresses))
     (told,) = caught
-    assert "Write redis+cluster://" in str(told.message)
+    assert "write redis+cluster://" in str(told.message)
     tier.close()
 
 
@@ -256,3 +258,28 @@ def test_a_server_without_room_for_clients_is_no_mistake(budget_of):
         assert not isinstance(answer, TierRefusedError)
         first.close()
         second.close()
+
+
+@pytest.mark.parametrize("client", [redis.Redis, redis.asyncio.Redis])
+def test_a_client_of_one_server_that_is_handed_in_for_a_cluster(masters, of_all_slots, client):
+    """The same holds for it: MOVED is refused by name, and CROSSSLOT works with one warning."""
+
+    def read(port, addresses):
+        made = client(host=HOST, port=port)
+        tier = Redis(made)
+        budget = Budget(SYSTEM, 5)
+        if client is redis.Redis:
+            with made:
+                return tier.get_many(addresses, budget)
+
+        async def story():
+            async with made:
+                return await tier.aget_many(addresses, budget)
+
+        return asyncio.run(story())
+
+    addresses = [f"orc1:handed:{n}" for n in range(20)]
+    with pytest.warns(OrcWarning, match="hand in a RedisCluster"):
+        assert all(row.payload is None for row in read(of_all_slots.port, addresses))
+    with pytest.raises(TierRefusedError, match="hand in a RedisCluster"):
+        read(masters.servers[0].port, addresses)

@@ -6,7 +6,7 @@ from _thread import _local
 
 from orc.errors import ConfigError, TierError, TierUnavailableError
 from orc.tiers.redis.replies import failure, server_error
-from orc.tiers.redis.rounds import drive, replies_of
+from orc.tiers.redis.single import Single
 from orc.tiers.redis.vendor import is_reply
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
-    from orc.tiers.redis.rounds import Begin, Sends, Steps
+    from orc.tiers.redis.rounds import Sends
     from orc.tiers.redis.url import Node
 
 HANDED_IN: Node = ("the client", 0, "data")
@@ -37,33 +37,31 @@ def is_cluster(client: object) -> bool:
     return hasattr(client, "keyslot")
 
 
-class Handed:
+class Handed(Single):
     """The route by a client: it knows its servers, and tries again as it is set up to."""
 
-    __slots__ = ("by_slot", "where")
-    nodes = None
+    __slots__ = ()
+    tries = 1
 
     def __init__(self, client: object) -> None:
+        self._node = HANDED_IN
         self.by_slot = is_cluster(client)
         self.where = "the server of the client"
+        self._remedy = "hand in a RedisCluster, or the address redis+cluster://host"
 
-    def steps(self, begin: Begin, _budget: Budget) -> Steps:
-        """Drive an operation."""
-        return drive(begin(by_slot=self.by_slot), self._ask)
+    def servers(self) -> list[Node]:
+        """Return no server: the client chooses one."""
+        return []
+
+    def known(self, _address: str) -> None:
+        """Return no server, as above."""
 
     def _ask(self, commands: list[Command]) -> Generator[Sends, Any, list[Any]]:
-        (answer,) = yield [(HANDED_IN, commands)]
-        replies = replies_of(answer, commands)
+        replies = yield from super()._ask(commands)
         if self.by_slot:
             # One node that cannot be reached says nothing of the others, and costs no time.
             return [_of_one_node(each) for each in replies]
         return replies
-
-    def forget(self) -> None:
-        """Have nothing to forget: the client minds its own servers."""
-
-    def known(self, _address: str) -> None:
-        """Return no server: the client chooses one."""
 
 
 def _of_one_node(reply: Any) -> Any:

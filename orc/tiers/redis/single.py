@@ -29,14 +29,16 @@ class Single:
     one from the first CROSSSLOT on.
     """
 
-    __slots__ = ("_node", "_scheme", "by_slot", "where")
+    __slots__ = ("_node", "_remedy", "by_slot", "where")
     nodes = None
+    tries = 2
+    """How often a command is sent whose connection breaks."""
 
     def __init__(self, target: Target) -> None:
         self._node = target.nodes[0]
-        self._scheme = "rediss" if target.tls else "redis"
         self.by_slot = False
         self.where = shown(self._node)
+        self._remedy = f"write {'rediss' if target.tls else 'redis'}+cluster://{self.where}"
 
     def steps(self, begin: Begin, _budget: Budget) -> Steps:
         """Drive an operation."""
@@ -60,9 +62,10 @@ class Single:
         return self._node
 
     def _ask(self, commands: list[Command]) -> Generator[Sends, Any, list[Any]]:
-        (answer,) = yield [(self._node, commands)]
-        if isinstance(answer, TierUnavailableError):
+        for _ in range(self.tries):
             (answer,) = yield [(self._node, commands)]
+            if not isinstance(answer, TierUnavailableError):
+                break
         replies = replies_of(answer, commands)
         for each in replies:
             if isinstance(each, ServerError):
@@ -71,7 +74,7 @@ class Single:
                 if each.code in {"MOVED", "ASK"}:
                     raise TierRefusedError(
                         f"{self.where} is a node of a cluster and has a part of the keys only: "
-                        f"write {self._scheme}+cluster://{self.where}"
+                        + self._remedy
                     )
         return replies
 
@@ -80,8 +83,8 @@ class Single:
 
         warnings.warn(
             f"{self.where} is a cluster behind one address, which takes no command for several "
-            "keys: they are asked for one by one, in one go. "
-            f"Write {self._scheme}+cluster://{self.where} to have each key asked of its own node.",
+            f"keys: they are asked for one by one, in one go. To ask each node for its own keys, "
+            f"{self._remedy}",
             OrcWarning,
             stacklevel=2,
         )
