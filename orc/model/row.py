@@ -123,7 +123,9 @@ class Budget:
 
     __slots__ = (
         "_clock",
+        "_connecting",
         "_left",
+        "_longest",
         "_until",
         "allowance",
         "excused",
@@ -154,6 +156,8 @@ class Budget:
         """Seconds beside it for connecting, where it is the first of its process."""
         self.excused = 0.0
         """Seconds of the allowance that were spent."""
+        self._connecting = 0
+        self._longest = 0.0
         self.told = False
         """Whether a transport has told what it waited for: then that counts, and no clock."""
         self.waited = 0.0
@@ -175,20 +179,30 @@ class Budget:
         self.told = True
 
     def connect(self) -> float:
-        """Begin to connect, with the allowance beside; return the instant for :meth:`connected`."""
+        """Begin to connect, with the allowance beside; return the instant for :meth:`connected`.
+
+        Several may connect at once: the allowance is that of all of them.
+        """
         self.left()  # it runs from now on
-        self.extend(self.allowance)
+        if not self._connecting:
+            self.extend(self.allowance)
+            self._longest = 0.0
+        self._connecting += 1
         return self._clock.monotonic()
 
     def connected(self, since: float, waited: float | None = None) -> None:
-        """End it, whatever came of it: what of the allowance was not needed is no more.
+        """End it, whatever came of it; what was not needed is there for the next connection.
 
         `waited` is seconds that were taken from the budget for it, if it has told them.
         """
         used = max(0.0, self._clock.monotonic() - since if waited is None else waited)
-        self.excused = min(self.allowance, used)
-        self.extend(self.excused - self.allowance)
-        self.allowance = 0.0
+        self._longest = max(self._longest, used)
+        self._connecting -= 1
+        if not self._connecting:
+            excused = min(self.allowance, self._longest)
+            self.extend(excused - self.allowance)
+            self.excused += excused
+            self.allowance -= excused
 
     def extend(self, seconds: float) -> None:
         """Give back what was spent on anything but the server."""

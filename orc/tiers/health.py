@@ -222,7 +222,7 @@ class Health:
             )
         within = Budget(self._clock, seconds)
         if not self._connected:
-            self._connected = True
+            # So has each call that began beside the first one: all of them have to connect.
             within.allowance = FIRST_CONNECT
             if remaining is not None:
                 # With the budget itself not more than a third of what is left.
@@ -233,6 +233,7 @@ class Health:
 
     def took(self, seconds: float) -> None:
         """Note one call that has ended, and how long it took."""
+        self._connected = True
         with self._lock:
             self._counts["calls"] += 1
             self._counts["seconds"] += seconds
@@ -278,7 +279,7 @@ class Health:
             kind, opens = "read_only_errors", whole
             breaker = own
         elif isinstance(error, TierRefusedError):
-            kind, opens = "refused_errors", whole
+            kind, opens = "refused_errors", whole and not self._alone
             breaker, rest = own, REFUSED_REST
         else:
             kind, opens = "other_errors", False

@@ -38,10 +38,12 @@ class Played(ReferenceTier):
         self.allowances: list[float] = []
         self.asked = 0
         self.connecting = 0.0
+        self.meanwhile = lambda: None
 
     def check(self, budget: Budget) -> None:
         self.asked += 1
         self.allowances.append(budget.allowance)
+        self.meanwhile()
         if self.connecting:
             since = budget.connect()
             self.clock.advance(self.connecting)
@@ -328,6 +330,19 @@ def test_the_first_call_of_a_process_may_connect(rig, remaining, allowance) -> N
     assert rig.tier.allowances == [pytest.approx(allowance), 0.0]
 
 
+def test_what_begins_beside_the_first_call_may_connect_too(rig) -> None:
+    """A burst of threads in a new process has to open a connection each."""
+
+    def beside() -> None:
+        rig.tier.meanwhile = lambda: None
+        rig.call()
+
+    rig.tier.meanwhile = beside
+    rig.call()
+    rig.call()
+    assert rig.tier.allowances == [1.0, 1.0, 0.0]
+
+
 @pytest.mark.parametrize("how", ["restored", "forked"])
 def test_a_new_life_may_connect_again(rig, how) -> None:
     """After a snapshot or a fork one call has the allowance once more."""
@@ -355,15 +370,21 @@ def test_a_call_that_was_not_begun_takes_no_allowance(rig) -> None:
     assert rig.tier.allowances == [1.0]
 
 
-def test_what_is_not_needed_of_the_allowance_is_no_more(clock) -> None:
-    """A connection that took a tenth of a second leaves the budget whole, and nothing beside."""
+def test_what_is_not_needed_of_the_allowance_is_for_the_next_connection(clock) -> None:
+    """A connection that took a tenth of a second leaves the budget whole, and the rest beside."""
     budget = Budget(clock, 0.05)
     budget.allowance = 1.0
     since = budget.connect()
     clock.advance(0.1)
     budget.connected(since)
-    assert (budget.left(), budget.allowance) == (pytest.approx(0.05), 0.0)
-    assert budget.excused == pytest.approx(0.1)
+    assert (budget.left(), budget.allowance) == (pytest.approx(0.05), pytest.approx(0.9))
+    first, second = budget.connect(), budget.connect()  # two coroutines of one call
+    assert budget.left() == pytest.approx(0.95)
+    clock.advance(0.2)
+    budget.connected(first)
+    budget.connected(second)
+    assert (budget.left(), budget.allowance) == (pytest.approx(0.05), pytest.approx(0.7))
+    assert budget.excused == pytest.approx(0.3)
 
 
 def test_a_coroutine_has_its_allowance_beside_its_budget() -> None:

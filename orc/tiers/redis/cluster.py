@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orc.errors import TierError, TierTimeoutError, TierUnavailableError
-from orc.tiers.redis.nodes import Nodes, last
+from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
+from orc.tiers.redis.nodes import Nodes, last, milder
 from orc.tiers.redis.replies import ServerError, refusal
 from orc.tiers.redis.rounds import drive
 from orc.tiers.redis.slots import slot_of
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from orc.tiers.redis.rounds import Begin, Sends, Steps
     from orc.tiers.redis.url import Node, Target
 
+
+class TryAgainError(Exception):
+    """Keys of one command are at several nodes, while their slot moves; nothing was done."""
+
+
 REDIRECTS = 3
 """Times that a cluster may send a command on."""
 
@@ -26,11 +31,23 @@ REDIRECTS = 3
 class Cluster:
     """The nodes of a cluster. While one does not answer, another is asked who has its slots."""
 
-    __slots__ = ("_changed", "_down", "_seeds", "_slots", "_starts", "nodes", "where")
+    __slots__ = (
+        "_changed",
+        "_down",
+        "_given",
+        "_refused",
+        "_seeds",
+        "_slots",
+        "_starts",
+        "nodes",
+        "where",
+    )
     by_slot = True
 
     def __init__(self, target: Target) -> None:
-        self._seeds = list(target.nodes)
+        self._given = list(target.nodes)
+        self._seeds = self._given
+        self._refused: TierError | None = None
         self.nodes = Nodes()
         self.where = "the cluster"
         self.forget()
@@ -52,7 +69,12 @@ class Cluster:
 
     def steps(self, begin: Begin, budget: Budget) -> Steps:
         """Drive an operation; learn which node has which slot when that has changed."""
-        return drive(begin(by_slot=True), lambda commands: self._round(commands, budget))
+        try:
+            return (yield from drive(begin(by_slot=True), lambda each: self._round(each, budget)))
+        except TryAgainError:
+            # Some keys of a slot that moves are at the one node, and some at the other.
+            alone = begin(by_slot=True, most=1)
+            return (yield from drive(alone, lambda each: self._round(each, budget)))
 
     def _round(self, commands: list[Command], budget: Budget) -> Generator[Sends, Any, list[Any]]:
         replies: list[Any] = [None] * len(commands)
@@ -60,11 +82,14 @@ class Cluster:
         todo = list(range(len(commands)))
         probed: set[Node] = set()
         tried_again = False
+        error: TierError | None = None
         for _ in range(REDIRECTS + 1):
-            changed = self._changed or not self._starts
-            if changed or self.nodes.may_ask(budget, down=self._down):
+            if self._is_due(budget):
                 error = yield from self._learn(budget)
-                if error is not None and not self._starts:
+                self._refused = error if isinstance(error, TierRefusedError) else None
+            if not self._starts:
+                error = error or self._refused
+                if error is not None:
                     for place in todo:
                         replies[place] = error
                     return replies
@@ -73,13 +98,19 @@ class Cluster:
             if not sends:
                 return replies
             before = budget.waited
-            answers = yield [
-                (node, self._words(commands, places, asked)) for node, places in sends.items()
-            ]
+            try:
+                answers = yield [
+                    (node, self._words(commands, places, asked)) for node, places in sends.items()
+                ]
+            except GeneratorExit:  # the caller was cancelled
+                for node in sends:
+                    self.nodes.let_go(node)
+                raise
             waited = budget.waited - before if len(sends) == 1 else 0.0
             todo, asked_before, asked = [], asked, {}
             for (node, places), answer in zip(sends.items(), answers, strict=True):
-                broken = isinstance(answer, TierUnavailableError)
+                # What is wrong with a node may be that it is another server's address by now.
+                broken = isinstance(answer, TierUnavailableError | TierRefusedError)
                 if broken and not tried_again and not self.nodes.hangs(node):
                     todo += places
                     self._changed = True  # another node may have taken over
@@ -90,11 +121,21 @@ class Cluster:
                     replies[place] = reply
                     if isinstance(reply, ServerError) and self._moved(place, reply, node, asked):
                         todo.append(place)
-            if any(isinstance(answer, TierUnavailableError) for answer in answers):
-                tried_again = True
+            tried_again |= any(
+                isinstance(each, TierUnavailableError | TierRefusedError) for each in answers
+            )
             if not todo:
                 break
         return replies
+
+    def _is_due(self, budget: Budget) -> bool:
+        """Tell whether it is time to ask who has which slot."""
+        if not self._starts:
+            return self._refused is None or self.nodes.may_ask(budget)
+        if self._changed:
+            return True
+        in_doubt = self._down or any(map(self.nodes.hangs, self.servers()))
+        return in_doubt and self.nodes.may_ask(budget)
 
     def _refuse(
         self,
@@ -148,6 +189,8 @@ class Cluster:
 
     def _moved(self, place: int, reply: ServerError, node: Node, asked: dict[int, Node]) -> bool:
         """Learn from a redirection; tell whether the command is to be sent again."""
+        if reply.code == "TRYAGAIN":
+            raise TryAgainError
         if reply.code not in {"MOVED", "ASK"}:
             if reply.code == "CLUSTERDOWN":
                 self._down = True
@@ -180,31 +223,41 @@ class Cluster:
         """
         commands = [("", [b"CLUSTER", b"SLOTS"])]
         error: TierError | None = None
+        resting: TierError | None = None
         for seed in self.nodes.sound_first(self._seeds):
             refused = self.nodes.refusal(seed, budget)
             if refused is not None:
-                error = error or refused
+                if self.nodes.is_mistaken(seed):
+                    resting = refused
+                else:
+                    error = milder(error, refused)
                 continue
             self._seeds = last(self._seeds, seed)
+            # Where there is a map, half of the time is for what was asked for.
+            kept = budget.left() / 2 if self._starts else 0.0
+            budget.extend(-kept)
             for _ in range(2):
                 (answer,) = yield [(seed, commands)]
                 if not isinstance(answer, TierUnavailableError):
                     break
+            budget.extend(kept)
             self.nodes.told(seed, commands, answer, 0.0, budget)
-            if isinstance(answer, TierTimeoutError) and budget.left() <= 0:
+            if isinstance(answer, TierTimeoutError) and budget.left() <= kept:
                 return answer  # the time that there was has been spent on it
             if isinstance(answer, TierError):
-                error = answer
+                error = milder(error, answer)
                 continue
             (found,) = answer
             if isinstance(found, ServerError):
-                error = refusal(found, shown(seed))
+                error = milder(error, refusal(found, shown(seed)))
                 continue
             if found:
                 self._remember(found, seed)
                 return None
-            error = TierUnavailableError(f"the cluster of {shown(seed)} has no slots yet")
-        return error or TierUnavailableError("no node of the cluster answered")
+            lacking = TierUnavailableError(f"the cluster of {shown(seed)} has no slots yet")
+            error = milder(error, lacking)
+        unasked = self._refused or resting
+        return error or unasked or TierUnavailableError("no node of the cluster answered")
 
     def _remember(self, found: list[Any], seed: Node) -> None:
         self._starts = [
@@ -213,6 +266,6 @@ class Cluster:
         ]
         self._slots = {}
         self._changed = self._down = False
-        known = [each for each in self.servers() if each != seed]
-        others = [each for each in self._seeds if each != seed and each not in known]
-        self._seeds = [*known, *others, seed]
+        nodes = list(dict.fromkeys([*self.servers(), *self._given]))
+        self.nodes.keep(nodes)
+        self._seeds = last(nodes, seed) if seed in nodes else nodes

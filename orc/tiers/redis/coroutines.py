@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import RLock
 
 from orc.errors import TierError
 from orc.tiers import names
 from orc.tiers.last_look import last_look
 from orc.tiers.redis.idle import Idle
+from orc.tiers.redis.mistakes import causes, was_closed
 from orc.tiers.redis.replies import failure, is_read_only, server_error
-from orc.tiers.redis.sockets import HEARD, PLENTY
+from orc.tiers.redis.sockets import PLENTY
 from orc.tiers.redis.url import shown
 from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node, Target
+
+NEARLY = 0.9
+"""The part of a limit that counts as the limit, since what is waited for is measured by parts."""
 
 _forgotten: list[Any] = []
 """Connections of a parent process. To close them here would change what its loop waits for."""
@@ -76,7 +81,7 @@ class Coroutines:
         target: Target,
         credentials: object | None,
         tls: SSLContext | None,
-        given_up: Callable[[Node, float, Budget], None] | None = None,
+        given_up: Callable[[Node, list[Command], float, Budget], None] | None = None,
     ) -> None:
         self._target = target
         self._credentials = credentials
@@ -210,6 +215,7 @@ class Coroutines:
             return TierError(f"no time was left to ask {shown(node)}")
         from asyncio import CancelledError
 
+        above = sys.exception()
         speaking = Speaking()
         whole = before + budget.allowance
         limit = last_look(whole)
@@ -217,39 +223,59 @@ class Coroutines:
             async with limit:
                 replies = await self._speak(mine, node, commands, budget, speaking)
         except CancelledError:
-            waited = before - budget.left() - limit.late
-            if self._given_up is not None and waited > budget.seconds / 2:
-                self._given_up(node, waited, budget)
+            # By its own measure: beside it others spend the budget, and the loop may be busy.
+            if self._given_up is not None and limit.waited > budget.seconds / 2 * NEARLY:
+                self._given_up(node, commands, limit.waited, budget)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
-            for each in mine.idle.clear(node):
-                drop(each)
-            names.forget(node[0], node[1])
-            return await self._failed(node, error, speaking, whole - limit.charged)
+            return await self._failed(node, error, speaking, above, budget, whole - limit.charged)
         self._proven.add(node)
         # When the loop was busy with something else, that is not taken from what is asked next.
         budget.pause(max(budget.left(), before - limit.charged))
         budget.waited += limit.waited
         if any(is_read_only(each) for each in replies):
-            for each in mine.idle.clear(node):
-                drop(each)
-            names.forget(node[0], node[1])
+            self._drop(node)
         return replies
 
-    async def _failed(
-        self, node: Node, error: Exception, speaking: Speaking, left: float
+    async def _failed(  # noqa: PLR0913, PLR0917 - what is known of a failure
+        self,
+        node: Node,
+        error: Exception,
+        speaking: Speaking,
+        above: BaseException | None,
+        budget: Budget,
+        left: float,
     ) -> TierError:
-        tls = self._tls is not None
-        said = failure(
-            error, shown(node), arriving=speaking.arriving, heard=speaking.heard, tls=tls
-        )
+        where, tls, heard = shown(node), self._tls, speaking.heard
+        found = names.known(node[0], node[1], budget.wall()) if node[1] else None
+        self._drop(node)
         if node in self._proven:
+            return failure(error, where, above=above, arriving=speaking.arriving)
+        said = failure(
+            error,
+            where,
+            above=above,
+            arriving=speaking.arriving,
+            heard=heard,
+            tls=tls is not None,
+        )
+        if not found:
             return said
         from asyncio import to_thread
 
         from orc.tiers.redis.probe import examined
 
-        return await to_thread(examined, node, error, said, left, self._tls)
+        closed = was_closed(causes(error, above))
+        return await to_thread(examined, found[0], node[0], where, said, left, tls, closed=closed)
+
+    def _drop(self, node: Node) -> None:
+        """Close the connections of this loop to a server, as ``Threads._drop`` does."""
+        from asyncio import get_running_loop
+
+        mine = self._loops.get(get_running_loop())
+        for each in mine.idle.clear(node) if mine is not None else ():
+            drop(each)
+        names.forget(node[0], node[1])
 
     async def _speak(
         self,
@@ -274,6 +300,8 @@ class Coroutines:
                     **settings(self._target, node, self._credentials),
                 )
                 connection.tls = self._tls
+                connection.listens = node not in self._proven
+                speaking.connection = connection
                 mine.used.add(connection)
                 since = budget.connect()
                 try:
@@ -306,18 +334,19 @@ class Coroutines:
 class Speaking:
     """What is known of an exchange that was cut short."""
 
-    __slots__ = ("reader", "replies")
+    __slots__ = ("connection", "reader", "replies")
 
     def __init__(self) -> None:
+        self.connection: Any = None
+        """The connection, if it was made for this exchange."""
         self.reader: Any = None
         self.replies: list[Any] = []
         """Those that were read."""
 
     @property
     def heard(self) -> bytes:
-        """The first bytes that came, where nothing could be made of them."""
-        buffer = getattr(self.reader, "_buffer", b"") if not self.replies else b""
-        return bytes(buffer[:HEARD])
+        """The first bytes that came on a new connection."""
+        return getattr(self.connection, "heard", b"")
 
     @property
     def arriving(self) -> bool:
@@ -346,6 +375,8 @@ def drop(connection: Any) -> None:
         transport.abort()
     except RuntimeError:  # its loop is closed, so nobody is left to close the socket later
         try:
+            if hasattr(transport, "_ssl_protocol"):
+                transport = transport._ssl_protocol._transport  # noqa: SLF001 - what TLS runs over
             transport._call_connection_lost(None)  # noqa: SLF001 - what the loop would have called
         except Exception:  # noqa: BLE001, S110 - it is gone either way
             pass

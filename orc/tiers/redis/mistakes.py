@@ -9,7 +9,7 @@ from orc.errors import TierRefusedError, TierUnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 RESP = b"+-:$*_#,(!=%~>|"
 """What the answer of a Redis server begins with (RESP 2 and 3, "Serialization protocol")."""
@@ -49,41 +49,39 @@ _REMEDIES = (
 """What in an answer gives a mistake away, and what to write instead."""
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Return an exception and those that it was raised for, the last first."""
-    seen = 0
+def causes(error: BaseException, above: BaseException | None) -> Iterator[BaseException]:
+    """Return an exception and those that it was raised for, the last first.
+
+    `above` is what a caller further up is handling, which Python hangs below: none of ours.
+    """
     each: BaseException | None = error
-    while each is not None and seen < 8:  # noqa: PLR2004 - a circle would never end
+    for _ in range(8):  # a circle would never end
+        if each is None or each is above:
+            return
         yield each
         each = each.__cause__ or each.__context__
-        seen += 1
 
 
-def of_what_was_heard(
-    heard: bytes, error: BaseException, where: str, *, tls: bool
-) -> TierRefusedError | None:
-    """Return the mistake that the first bytes of an answer give away."""
+def of_what_was_heard(heard: bytes, where: str, *, tls: bool) -> TierRefusedError | None:
+    """Return the mistake that the first bytes of a server give away that has never answered."""
+    if not heard or heard[:1] in RESP:
+        return None
     if heard[:2] in TLS_RECORDS and not tls:
         return wants_tls(where)
-    shown = ""
-    if type(error).__name__ == "InvalidResponse":
-        shown = str(error).removeprefix("Protocol Error: ")[:40]
-    elif heard and heard[:1] not in RESP:
-        shown = repr(heard[:24])
-    if not shown:
-        return None
     return TierRefusedError(
-        f"{where} is no Redis server: it answered {shown}. Check the host and the port of the "
-        "address"
+        f"{where} is no Redis server: it answered {heard[:24]!r}. Check the host and the port of "
+        "the address"
     )
 
 
-def was_closed(error: BaseException) -> bool:
+def was_closed(errors: Iterable[BaseException]) -> bool:
     """Tell whether a connection that had been accepted was closed by the other side."""
-    if "closed" in str(error).lower():
-        return True
     signs = {"ConnectionResetError", "BrokenPipeError", "EOFError", "SSLEOFError"}
-    return any(not signs.isdisjoint(k.__name__ for k in type(e).__mro__) for e in causes(error))
+    for each in errors:
+        names = {kind.__name__ for kind in type(each).__mro__}
+        if "closed" in str(each).lower() or not signs.isdisjoint(names):
+            return True
+    return False
 
 
 def wants_tls(where: str) -> TierRefusedError:
@@ -109,9 +107,9 @@ def says_nothing(where: str) -> TierUnavailableError:
     return doubt
 
 
-def of_tls(error: BaseException, where: str) -> TierRefusedError | None:
+def of_tls(errors: Iterable[BaseException], where: str) -> TierRefusedError | None:
     """Return the mistake that an error of TLS gives away."""
-    for each in causes(error):
+    for each in errors:
         text = str(each)
         if "CERTIFICATE_VERIFY_FAILED" in text:
             reason = text.partition("verify failed: ")[2].partition(" (_ssl")[0]

@@ -6,7 +6,7 @@ of its own (``orc.tiers.breaker``), and the rest of the deployment is used meanw
 
 from __future__ import annotations
 
-from orc.errors import TierRefusedError, TierTimeoutError, TierUnavailableError
+from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
 from orc.tiers.breaker import Breaker
 from orc.tiers.redis.url import shown
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from orc.errors import TierError
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node
@@ -26,10 +25,12 @@ REFUSED_REST = 60.0
 """Seconds that a server is left alone which will not do as it is set up: its certificate, say."""
 ASKED_EVERY = 1.0
 """Seconds between two questions who has taken over, while a server is left alone."""
-FEW_COMMANDS = 10
-"""Commands whose time-out says something of the server, and not of their number."""
+FEW_ROWS = 10
+"""Rows whose time-out says something of the server, and not of their number."""
 LARGE = 64 * 1024
 """Bytes of a reply that may take longer than another."""
+SILENCES = 3
+"""Time-outs of many rows running, with no byte of an answer, that are as one of few rows."""
 SLOW_REPLIES = 5
 """Slow replies running after which a server is left alone."""
 
@@ -41,7 +42,16 @@ class Nodes:
     which on the reply to one command counts as slow.
     """
 
-    __slots__ = ("_asked", "_breakers", "_slow", "rest", "slow_from")
+    __slots__ = (
+        "_asked",
+        "_breakers",
+        "_mistaken",
+        "_probes",
+        "_silent",
+        "_slow",
+        "rest",
+        "slow_from",
+    )
 
     def __init__(self) -> None:
         self.rest = 5.0
@@ -51,7 +61,10 @@ class Nodes:
     def forget(self) -> None:
         """Begin anew: in the child of a fork, or in a copy of a snapshot."""
         self._breakers: dict[Node, Breaker] = {}
+        self._probes: dict[Node, int] = {}
         self._slow: dict[Node, int] = {}
+        self._silent: dict[Node, int] = {}
+        self._mistaken: set[Node] = set()
         self._asked: tuple[float, float] | None = None
 
     def refusal(self, node: Node, budget: Budget) -> TierError | None:
@@ -60,7 +73,11 @@ class Nodes:
         if breaker is None:
             return None
         now = budget.now()
-        if now is None or breaker.admitted(self.rest, *now) is not None:
+        if now is None:
+            return None
+        probe = breaker.admitted(self.rest, *now)
+        if probe is not None:
+            self._probes[node] = probe
             return None
         left = breaker.left(*now)
         return TierUnavailableError(
@@ -71,17 +88,21 @@ class Nodes:
         """Tell whether a server did not answer, and has not been heard of since."""
         return node in self._breakers
 
+    def is_mistaken(self, node: Node) -> bool:
+        """Tell whether a server is left alone because its address is wrong, and not down."""
+        return node in self._mistaken
+
     def sound_first(self, nodes: Iterable[Node]) -> list[Node]:
         """Return servers in their order, but those last that have not answered."""
         return sorted(nodes, key=self.hangs)
 
-    def may_ask(self, budget: Budget, *, down: bool = False) -> bool:
-        """Tell whether it is time to ask who has taken over, and count it as asked.
+    def keep(self, nodes: Iterable[Node]) -> None:
+        """Forget all servers but these: the others are asked for nothing any more."""
+        for node in self._breakers.keys() - set(nodes):
+            self._breakers.pop(node, None)
 
-        That is while a server is left alone, or the deployment is `down` by its own word.
-        """
-        if not self._breakers and not down:
-            return False
+    def may_ask(self, budget: Budget) -> bool:
+        """Tell whether it is time to ask again who has taken over, and count it as asked."""
         now = budget.now()
         if now is None:
             return False
@@ -99,41 +120,76 @@ class Nodes:
         """Learn what came of sending commands to a server, for which it was waited (seconds)."""
         if isinstance(answer, TierTimeoutError):
             if answer.arriving:
-                return  # it is there
-            if len(commands) <= FEW_COMMANDS:
+                self._answered(node)
+            elif rows_of(commands) <= FEW_ROWS or self._count(self._silent, node) >= SILENCES:
                 self.leave(node, self.rest, str(answer), budget)
             else:
                 self._breakers.setdefault(node, Breaker())
+                self.let_go(node)
         elif isinstance(answer, TierUnavailableError):
             self.leave(node, UNREACHED_REST, str(answer), budget)
         elif isinstance(answer, TierRefusedError):
             self.leave(node, REFUSED_REST, str(answer), budget)
-        elif type(answer) is list:
-            self._answered(node, answer, waited, budget)
+            self._mistaken.add(node)
+        elif isinstance(answer, TierError):
+            self.let_go(node)
+        else:
+            self._answered(node)
+            if rows_of(commands) == 1 and not _is_large(answer[-1]):
+                self._timed(node, waited, budget)
 
-    def _answered(self, node: Node, answer: list[Any], waited: float, budget: Budget) -> None:
+    def _answered(self, node: Node) -> None:
         if node in self._breakers:
             self._breakers.pop(node, None)
-        if len(answer) != 1 or _is_large(answer[0]):
-            return
+            self._silent.pop(node, None)
+
+    def _count(self, counts: dict[Node, int], node: Node) -> int:
+        """Count what a server has done running; return how often."""
+        counts[node] = counts.get(node, 0) + 1
+        return counts[node]
+
+    def _timed(self, node: Node, waited: float, budget: Budget) -> None:
         if waited <= self.slow_from or budget.late:
             self._slow.pop(node, None)
             return
-        slow = self._slow[node] = self._slow.get(node, 0) + 1
+        slow = self._count(self._slow, node)
         if slow >= SLOW_REPLIES:
             self._slow.pop(node, None)
             reason = f"{slow} replies running took more than {self.slow_from:.3g} s each"
             self.leave(node, self.rest, reason, budget)
 
-    def given_up(self, node: Node, seconds: float, budget: Budget) -> None:
+    def let_go(self, node: Node) -> None:
+        """Let the next call be the probe: this one has ended, and nobody knows how."""
+        breaker, probe = self._breakers.get(node), self._probes.pop(node, None)
+        if breaker is not None and probe is not None:
+            breaker.abandoned(probe)
+
+    def given_up(self, node: Node, commands: list[Command], seconds: float, budget: Budget) -> None:
         """Learn that a caller was cancelled who had waited so long for a server."""
-        self.leave(node, self.rest, f"{shown(node)} had not answered after {seconds:.3g} s", budget)
+        if rows_of(commands) <= FEW_ROWS:
+            reason = f"{shown(node)} had not answered after {seconds:.3g} s"
+            self.leave(node, self.rest, reason, budget)
 
     def leave(self, node: Node, rest: float, reason: str, budget: Budget) -> None:
         """Leave a server alone for so many seconds."""
+        self._mistaken.discard(node)
         now = budget.now()
         if now is not None:
             self._breakers.setdefault(node, Breaker()).opened(rest, reason, *now)
+
+
+def rows_of(commands: list[Command]) -> int:
+    """Return how many keys commands name."""
+    rows = 0
+    for _, words in commands:
+        verb = words[0]
+        if verb in {b"EVALSHA", b"EVAL"}:
+            rows += int(words[2])
+        elif verb in {b"MGET", b"UNLINK"}:
+            rows += len(words) - 1
+        else:
+            rows += 1
+    return rows
 
 
 def _is_large(reply: object) -> bool:
@@ -143,3 +199,12 @@ def _is_large(reply: object) -> bool:
 def last(nodes: list[Node], node: Node) -> list[Node]:
     """Return servers with one of them at the end."""
     return [*(each for each in nodes if each != node), node]
+
+
+def milder(first: TierError | None, second: TierError) -> TierError:
+    """Return of two errors the one that may pass by itself, or else the first."""
+    if first is None or (
+        isinstance(first, TierRefusedError) and not isinstance(second, TierRefusedError)
+    ):
+        return second
+    return first

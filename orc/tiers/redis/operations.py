@@ -49,10 +49,12 @@ def groups(addresses: Sequence[str], *, by_slot: bool, most: int = 0) -> list[li
     return [part[n : n + most] for part in together for n in range(0, len(part), most)]
 
 
-def reading(addresses: Sequence[str], budget: Budget, where: str, *, by_slot: bool) -> Operation:
-    """Read rows: GET, or MGET for several."""
+def reading(
+    addresses: Sequence[str], budget: Budget, where: str, *, by_slot: bool, most: int = 0
+) -> Operation:
+    """Read rows: GET, or MGET for several, at most so many at once."""
     found: list[Row | TierError] = [_ABSENT] * len(addresses)
-    together = groups(addresses, by_slot=by_slot)
+    together = groups(addresses, by_slot=by_slot, most=most)
     replies = yield [_read_command([addresses[n] for n in part]) for part in together]
     wall = budget.wall()
     unpack = layout.unpack
@@ -87,14 +89,16 @@ def _answer(reply: ServerError | TierError, where: str) -> Row | TierError:
     return refusal(reply, where)
 
 
-def claiming(claims: Sequence[Claim], budget: Budget, where: str, *, by_slot: bool) -> Operation:
+def claiming(
+    claims: Sequence[Claim], budget: Budget, where: str, *, by_slot: bool, most: int = SCRIPT_BATCH
+) -> Operation:
     """Claim rows by one script."""
 
     def words(claim: Claim) -> list[bytes]:
         lasts = _milliseconds(claim.lease, MOST_HELD)
         return [claim.token, lasts, claim.seen or b"", b"".join(claim.own)]
 
-    replies = yield from _scripted(CLAIM, claims, words, by_slot=by_slot)
+    replies = yield from _scripted(CLAIM, claims, words, by_slot=by_slot, most=most)
     wall = budget.wall()
     answers: list[Row | TierError] = []
     for reply in replies:
@@ -106,14 +110,21 @@ def claiming(claims: Sequence[Claim], budget: Budget, where: str, *, by_slot: bo
     return answers
 
 
-def writing(writes: Sequence[Write], _budget: Budget, where: str, *, by_slot: bool) -> Operation:
+def writing(
+    writes: Sequence[Write],
+    _budget: Budget,
+    where: str,
+    *,
+    by_slot: bool,
+    most: int = SCRIPT_BATCH,
+) -> Operation:
     """Write rows: SET, and a script for those that are fills."""
     answers: list[bool | TierError] = [True] * len(writes)
     plain = [n for n, write in enumerate(writes) if write.token is None]
     fills = [n for n, write in enumerate(writes) if write.token is not None]
     commands = [_set_command(writes[n]) for n in plain]
     replies = yield from _scripted(
-        FILL, [writes[n] for n in fills], _filled_with, by_slot=by_slot, beside=commands
+        FILL, [writes[n] for n in fills], _filled_with, by_slot=by_slot, most=most, beside=commands
     )
     for place, reply in zip(plain + fills, replies, strict=True):
         if isinstance(reply, TierError):
@@ -151,9 +162,11 @@ def _set_command(write: Write) -> Command:
     return write.address, [b"SET", key, layout.pack(write.etag, write.payload), b"PX", lasts]
 
 
-def deleting(addresses: Sequence[str], _budget: Budget, where: str, *, by_slot: bool) -> Operation:
+def deleting(
+    addresses: Sequence[str], _budget: Budget, where: str, *, by_slot: bool, most: int = 0
+) -> Operation:
     """Remove rows: UNLINK, which also takes what is not ours."""
-    together = groups(addresses, by_slot=by_slot)
+    together = groups(addresses, by_slot=by_slot, most=most)
     replies = yield [
         (addresses[part[0]], [b"UNLINK", *(addresses[n].encode() for n in part)])
         for part in together
@@ -188,19 +201,20 @@ def greeting(addresses: Sequence[str], _budget: object, where: str, *, by_slot: 
     return replies[0], None
 
 
-def _scripted(
+def _scripted(  # noqa: PLR0913 - one for all scripts
     script: Script,
     asked: Sequence[Each],
     words: Callable[[Each], list[bytes]],
     *,
     by_slot: bool,
+    most: int,
     beside: Sequence[Command] = (),
 ) -> Generator[list[Command], list[Any], list[Any]]:
     """Run a script over all that is asked, with other commands in the same round.
 
     Return the replies to the other commands, and behind them one for each that was asked.
     """
-    together = groups([each.address for each in asked], by_slot=by_slot, most=SCRIPT_BATCH)
+    together = groups([each.address for each in asked], by_slot=by_slot, most=most)
 
     def run(verb: bytes, name: bytes, part: list[int]) -> Command:
         keys: list[bytes] = [asked[n].address.encode() for n in part]

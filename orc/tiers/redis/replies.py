@@ -88,23 +88,25 @@ def is_read_only(reply: object) -> bool:
     return isinstance(reply, ServerError) and reply.code == "READONLY"
 
 
-def failure(
+def failure(  # noqa: PLR0913 - what is known of it
     error: BaseException,
     where: str,
     *,
+    above: BaseException | None = None,
     arriving: bool = False,
     heard: bytes = b"",
     tls: bool = False,
 ) -> TierError:
     """Return the error of a tier for one that a client raised.
 
-    `arriving`: a part of the answer had come. `heard` is what the server said first, if known, and
-    `tls` whether it was spoken to so.
+    `above` is what a caller is handling; `arriving`: a part of the answer had come. `heard` is what
+    a server said first that has never answered, and `tls` whether it was spoken to so.
     """
-    for each in causes(error):
+    errors = list(causes(error, above))
+    for each in errors:
         if isinstance(each, TierError):
             return each
-    mistake = of_what_was_heard(heard, error, where, tls=tls) or of_tls(error, where)
+    mistake = of_what_was_heard(heard, where, tls=tls) or of_tls(errors, where)
     if mistake is not None:
         return mistake
     names = {kind.__name__ for kind in type(error).__mro__}
@@ -119,4 +121,6 @@ def failure(
         return TierRefusedError(f"{where} refused the user or its password: {said}; {remedy}")
     if "ResponseError" in names and isinstance(error, Exception):
         return refusal(server_error(error), where)
+    if "InvalidResponse" in names:  # what it holds may be a part of a value
+        return TierUnavailableError(f"{where} answered what is no answer of Redis")
     return TierUnavailableError(f"{where} cannot be reached: {error}"[:300].rstrip("."))

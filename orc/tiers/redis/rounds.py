@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     class Begin(Protocol):
         """What begins an operation; again, if it turns out that keys must go one by one."""
 
-        def __call__(self, *, by_slot: bool) -> Operation:
-            """Begin it."""
+        def __call__(self, *, by_slot: bool, most: int = ...) -> Operation:
+            """Begin it, with so many keys in a command at most."""
 
 
 def drive(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
-from orc.tiers.redis.nodes import Nodes, last
+from orc.tiers.redis.nodes import Nodes, last, milder
 from orc.tiers.redis.replies import ServerError, refusal
 from orc.tiers.redis.rounds import drive, replies_of
 from orc.tiers.redis.url import DATA, shown
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 class Master:
     """The master of a service. While it does not answer, a Sentinel is asked for another."""
 
-    __slots__ = ("_master", "_sentinels", "_service", "nodes", "where")
+    __slots__ = ("_master", "_refused", "_sentinels", "_service", "nodes", "where")
     by_slot = False
 
     def __init__(self, target: Target) -> None:
         self._sentinels = list(target.nodes)
         self._service = target.service
         self._master: Node | None = None
+        self._refused: TierError | None = None
         self.nodes = Nodes()
         self.where = f"the master of {target.service}"
 
@@ -50,33 +51,45 @@ class Master:
         return self._master
 
     def _round(self, commands: list[Command], budget: Budget) -> Generator[Sends, Any, list[Any]]:
-        replies = yield from self._ask(commands, budget, final=False)
-        if _is_lost(replies):
+        probed: set[Node] = set()
+        replies = yield from self._ask(commands, probed, budget, final=False)
+        if _is_lost(replies) and self._master is not None:
             self._master = None
-            replies = yield from self._ask(commands, budget, final=True)
+            replies = yield from self._ask(commands, probed, budget, final=True)
             if _is_lost(replies) and not (self._master and self.nodes.hangs(self._master)):
                 self._master = None
         return replies
 
     def _ask(
-        self, commands: list[Command], budget: Budget, *, final: bool
+        self, commands: list[Command], probed: set[Node], budget: Budget, *, final: bool
     ) -> Generator[Sends, Any, list[Any]]:
-        master = self._master
-        if master is None or (self.nodes.hangs(master) and self.nodes.may_ask(budget)):
+        found: Node | TierError | None = self._master
+        if self._is_due(budget):
             found = yield from self._find(budget)
-            if not isinstance(found, TierError):
-                master = self._master = found
-            elif master is None:
-                return [found] * len(commands)
-        refused = self.nodes.refusal(master, budget)
+            self._refused = found if isinstance(found, TierRefusedError) else None
+        master = self._master
+        if master is None:
+            return [found or self._refused] * len(commands)
+        refused = None if master in probed else self.nodes.refusal(master, budget)
         if refused is not None:
             # No news of the server: to ask a Sentinel at once would be to ask it each time.
             return [TierError(str(refused))] * len(commands)
+        probed.add(master)
         before = budget.waited
-        (answer,) = yield [(master, commands)]
-        if final or not isinstance(answer, TierUnavailableError):
+        try:
+            (answer,) = yield [(master, commands)]
+        except GeneratorExit:  # the caller was cancelled
+            self.nodes.let_go(master)
+            raise
+        if final or not isinstance(answer, TierUnavailableError | TierRefusedError):
             self.nodes.told(master, commands, answer, budget.waited - before, budget)
         return replies_of(answer, commands)
+
+    def _is_due(self, budget: Budget) -> bool:
+        """Tell whether it is time to ask a Sentinel."""
+        if self._master is None:
+            return self._refused is None or self.nodes.may_ask(budget)
+        return self.nodes.hangs(self._master) and self.nodes.may_ask(budget)
 
     def _find(self, budget: Budget) -> Generator[Sends, Any, Node | TierError]:
         """Ask one Sentinel after the other; another one first the next time.
@@ -85,27 +98,38 @@ class Master:
         """
         commands = [("", [b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._service.encode()])]
         error: TierError | None = None
+        resting: TierError | None = None
         for sentinel in self.nodes.sound_first(self._sentinels):
             refused = self.nodes.refusal(sentinel, budget)
             if refused is not None:
-                error = error or refused
+                if self.nodes.is_mistaken(sentinel):
+                    resting = refused
+                else:
+                    error = milder(error, refused)
                 continue
             self._sentinels = last(self._sentinels, sentinel)
+            # Where a master is known, half of the time is for it.
+            kept = budget.left() / 2 if self._master else 0.0
+            budget.extend(-kept)
             for _ in range(2):
                 (answer,) = yield [(sentinel, commands)]
                 if not isinstance(answer, TierUnavailableError):
                     break
+            budget.extend(kept)
             self.nodes.told(sentinel, commands, answer, 0.0, budget)
-            if isinstance(answer, TierTimeoutError) and budget.left() <= 0:
+            if isinstance(answer, TierTimeoutError) and budget.left() <= kept:
                 return answer  # the time that there was has been spent on it
             if isinstance(answer, TierError):
-                error = answer
+                error = milder(error, answer)
                 continue
             found = answer[0]
             if isinstance(found, list) and len(found) == 2:  # noqa: PLR2004 - host and port
-                return (found[0].decode(), int(found[1]), DATA)
-            error = self._unnamed(found, sentinel)
-        return error or TierUnavailableError("no Sentinel answered")
+                self._master = (found[0].decode(), int(found[1]), DATA)
+                self.nodes.keep([self._master, *self._sentinels])
+                return self._master
+            error = milder(error, self._unnamed(found, sentinel))
+        unasked = self._refused or resting
+        return error or unasked or TierUnavailableError("no Sentinel answered")
 
     def _unnamed(self, found: object, sentinel: Node) -> TierError:
         if isinstance(found, ServerError):
@@ -117,8 +141,9 @@ class Master:
 
 
 def _is_lost(replies: Iterable[Any]) -> bool:
+    """Tell whether another server may be master by now, or another one have its address."""
     return any(
-        isinstance(reply, TierUnavailableError)
+        isinstance(reply, TierUnavailableError | TierRefusedError)
         or (isinstance(reply, ServerError) and reply.code in {"READONLY", "MASTERDOWN"})
         for reply in replies
     )

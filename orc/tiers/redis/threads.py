@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from orc.errors import TierError
 from orc.tiers import names
 from orc.tiers.redis.idle import Idle
+from orc.tiers.redis.mistakes import causes, was_closed
 from orc.tiers.redis.replies import failure, is_read_only
 from orc.tiers.redis.url import shown
 from orc.tiers.redis.vendor import connection_class, pack, settings
@@ -44,13 +47,16 @@ class Threads:
 
         An error stands in the place of the replies of a server that did not answer.
         """
-        sent = [self._send(node, commands, budget) for node, commands in sends]
+        above = sys.exception()
+        sent = [self._send(node, commands, budget, above) for node, commands in sends]
         answers: list[list[Any] | TierError] = []
         for (node, commands), connection in zip(sends, sent, strict=True):
             if isinstance(connection, TierError):
                 answers.append(connection)
-            else:
-                answers.append(self._receive(node, connection, len(commands), budget))
+                continue
+            if answers:  # what it was waited for the others is not there any more
+                connection.time_left = min(connection.time_left, budget.left())
+            answers.append(self._receive(node, connection, len(commands), budget, above))
         return answers
 
     def stamp(self, wall: float) -> None:
@@ -67,7 +73,13 @@ class Threads:
         _forgotten.extend(self._idle.clear())
         self._idle = Idle()  # a lock may have been held when this process was forked
 
-    def _send(self, node: Node, commands: list[Command], budget: Budget) -> Any:
+    def _send(
+        self,
+        node: Node,
+        commands: list[Command],
+        budget: Budget,
+        above: BaseException | None,
+    ) -> Any:
         """Return the connection that the commands were sent on, or an error."""
         connection, old = self._idle.take(node, budget)
         if old:
@@ -94,19 +106,24 @@ class Threads:
             connection.use(budget)
             connection.send_packed_command([pack(commands)], check_health=False)
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
-            return self._failed(node, connection, error, budget)
+            return self._failed(node, connection, error, budget, above)
         except BaseException:
             _close([connection])
             raise
         return connection
 
     def _receive(
-        self, node: Node, connection: Any, number: int, budget: Budget
+        self,
+        node: Node,
+        connection: Any,
+        number: int,
+        budget: Budget,
+        above: BaseException | None,
     ) -> list[Any] | TierError:
         try:
             replies = [connection.answer() for _ in range(number)]
         except Exception as error:  # noqa: BLE001 - as above
-            return self._failed(node, connection, error, budget)
+            return self._failed(node, connection, error, budget, above)
         except BaseException:
             # A connection with replies that nobody has read would give them to somebody else.
             _close([connection])
@@ -114,28 +131,51 @@ class Threads:
         connection.done()
         self._proven.add(node)
         if any(is_read_only(each) for each in replies):
-            # After a fail-over a name may be another server's: the next connection asks for it.
-            self._failed(node, connection, ConnectionError(), budget)
+            self._drop(node, connection)
         elif not self._idle.put(node, connection, budget):
             _close([connection])
         return replies
 
-    def _failed(self, node: Node, connection: Any, error: Exception, budget: Budget) -> TierError:
+    def _failed(
+        self,
+        node: Node,
+        connection: Any,
+        error: Exception,
+        budget: Budget,
+        above: BaseException | None,
+    ) -> TierError:
         arriving, heard = False, b""
         if connection is not None:
             arriving, heard = connection.arriving, connection.heard
             connection.done()
-        _close([connection])
-        # What ended this connection has ended the others: a freeze, or a restart of the server.
-        _close(self._idle.clear(node))
-        names.forget(node[0], node[1])
-        tls = self._tls is not None
-        said = failure(error, shown(node), arriving=arriving, heard=heard, tls=tls)
+        found = names.known(node[0], node[1], budget.wall()) if node[1] else None
+        self._drop(node, connection)
         if node in self._proven:
+            return failure(error, shown(node), above=above, arriving=arriving)
+        tls = self._tls
+        said = failure(
+            error,
+            shown(node),
+            above=above,
+            arriving=arriving,
+            heard=heard,
+            tls=tls is not None,
+        )
+        if not found:
             return said
         from orc.tiers.redis.probe import examined
 
-        return examined(node, error, said, budget.left(), self._tls)
+        closed = was_closed(causes(error, above))
+        return examined(found[0], node[0], shown(node), said, budget.left(), tls, closed=closed)
+
+    def _drop(self, node: Node, connection: Any) -> None:
+        """Close a connection with the others to its server: what ended it has ended them.
+
+        That is a freeze, a restart, or a fail-over, after which a name may be another server's.
+        """
+        _close([connection])
+        _close(self._idle.clear(node))
+        names.forget(node[0], node[1])
 
 
 def _close(connections: Sequence[Any]) -> None:

@@ -66,9 +66,9 @@ class Unclocked(Budget):
     __slots__ = ("_seconds",)
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self.allowance = self.excused = 0.0
-        self.late = False
+        self.seconds = self._seconds = seconds
+        self.allowance = self.excused = self.used = 0.0
+        self.late = self.told = False
         self.waited = 0.0
 
     def pause(self, left: float | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orc.errors import ConfigError
 from orc.tiers.last_look import PARTS, is_punctual
 from orc.tiers.redis.replies import server_error
-from orc.tiers.redis.sockets import LAST_LOOK, TimedSocket, dial
+from orc.tiers.redis.sockets import HEARD, LAST_LOOK, TimedSocket, dial
 from orc.tiers.redis.url import SENTINEL
 
 TYPE_CHECKING = False
@@ -180,6 +180,10 @@ def _addressed(base: Any) -> Any:
         tls: SSLContext | None = None
         each = 0.0
         """Seconds that each address has to accept a connection, but the last of them."""
+        listens = False
+        """Whether what the server says first is of interest: it has never answered."""
+        heard = b""
+        """That."""
 
         def _connection_arguments(self) -> Any:
             made = dict(super()._connection_arguments())
@@ -190,17 +194,34 @@ def _addressed(base: Any) -> Any:
                 made["host"] = self.addresses[0]
             return made
 
-        async def _connect(self) -> Any:
+        async def _connect(self) -> None:
             *others, last = self.addresses or ("",)
             for address in others:
                 self.addresses = [address]
                 try:
                     async with timeout(self.each):
-                        return await super()._connect()
+                        await super()._connect()
+                        break
                 except OSError:
                     continue
-            self.addresses = [last] if last else ()
-            return await super()._connect()
+            else:
+                self.addresses = [last] if last else ()
+                await super()._connect()
+            if self.listens:
+                self._listen()
+
+        def _listen(self) -> None:
+            """Keep the first bytes that come, of which redis-py's parser takes the first line."""
+            reader = self._reader
+            feed = reader.feed_data
+            self.heard = bytes(reader._buffer[:HEARD])  # noqa: SLF001 - as far as asyncio shows it
+
+            def first(data: bytes) -> None:
+                del reader.feed_data
+                self.heard = self.heard or bytes(data[:HEARD])
+                feed(data)
+
+            reader.feed_data = first
 
     return AddressedConnection
 

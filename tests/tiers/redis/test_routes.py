@@ -175,8 +175,9 @@ def test_after_its_rest_one_call_asks_a_node_whether_it_is_back(cluster):
     assert cluster.read([one]) == [FOUND]
 
 
-def test_a_probe_that_never_ended_is_given_up(cluster):
-    """A request that was killed does not keep a node from being asked for ever."""
+@pytest.mark.parametrize("how", ["killed", "cancelled"])
+def test_a_probe_that_never_ended_is_given_up(cluster, how):
+    """A request that was killed, or cancelled, does not keep a node from being asked for ever."""
     cluster.down[B] = late
     one = cluster.of(B)
     cluster.read([one])
@@ -187,9 +188,11 @@ def test_a_probe_that_never_ended_is_given_up(cluster):
     sends = next(probe)
     while sends[0][1][0][1][0] == b"CLUSTER":
         sends = probe.send([cluster.answer(*each, budget) for each in sends])
-    probe.close()
     assert cluster.read([one]) == [TierUnavailableError]
-    cluster.clock.advance(5.1)
+    if how == "cancelled":
+        probe.close()
+    else:
+        cluster.clock.advance(5.1)
     assert cluster.read([one]) == [FOUND]
 
 
@@ -234,6 +237,39 @@ def test_a_large_batch_that_timed_out_makes_the_map_be_asked_for_only(cluster):
     cluster.clock.advance(1.1)
     cluster.masters[1] = D
     assert cluster.read(many) == [FOUND] * len(many)
+
+
+def test_large_batches_that_time_out_again_and_again_cost_three_budgets(cluster):
+    """Not one byte came of any of them: the node hangs."""
+    many = [each for each in map(str, range(200)) if cluster.route.known(each) == B]
+    cluster.down[B] = late
+    kinds = [cluster.read(many)[0] for _ in range(5)]
+    assert kinds == [TierTimeoutError] * 3 + [TierUnavailableError] * 2
+    assert cluster.read([cluster.of(C)]) == [FOUND]
+
+
+def test_the_question_for_the_slots_leaves_half_of_the_time(cluster):
+    """Where the node that is asked hangs as well, what was asked for is still found."""
+    one = cluster.of(C)
+    cluster.down |= {A: late, B: late}
+    cluster.read([cluster.of(A)])
+    for _ in range(3):
+        assert cluster.read([one]) == [FOUND]
+
+
+def test_keys_of_a_slot_that_moves_are_asked_for_one_by_one(cluster):
+    """TRYAGAIN says that a command for several keys cannot be done now."""
+    slot = operations.slot_of("0")
+    addresses = [each for each in map(str, range(100_000)) if operations.slot_of(each) == slot]
+    assert len(addresses) > 1
+    seen = []
+    cluster.reply = lambda words: (
+        ServerError("TRYAGAIN", "Multiple keys request during rehashing of slot")
+        if words[0] == b"MGET" and not seen.append(words)
+        else VALUE
+    )
+    assert cluster.read(addresses) == [FOUND] * len(addresses)
+    assert len(seen) == 1
 
 
 def test_an_answer_that_had_begun_is_of_a_node_that_is_there(cluster):
@@ -368,6 +404,101 @@ def test_a_connection_that_broke_is_tried_again_at_once(sentinel, cluster):
         assert not world.route.nodes.hangs(node)
 
 
+@pytest.mark.parametrize("mistake", ["speaks TLS", "does not exist", "is no Redis server"])
+def test_a_node_that_is_another_server_by_now_is_replaced(cluster, sentinel, mistake):
+    """What was learned may be wrong by now: whoever knows is asked, and nobody rests a minute."""
+    for world, node in ((sentinel, A), (cluster, B)):
+        one = "1" if world is sentinel else world.of(B)
+        world.down[node] = lambda: TierRefusedError(mistake)
+        world.master = D
+        world.masters[1] = D
+        assert world.read([one]) == [FOUND]
+
+
+def test_an_address_that_goes_on_being_wrong_is_told(sentinel):
+    """Where the Sentinels go on naming it; and then it is left alone."""
+    sentinel.down[A] = lambda: TierRefusedError("speaks TLS")
+    assert sentinel.read(["1"]) == [TierRefusedError]
+    sentinel.asked.clear()
+    for _ in range(10):
+        assert sentinel.read(["1"]) == [TierError]
+    assert sentinel.count(b"GET") == 0
+
+
+def test_a_master_that_is_back_is_found_by_the_next_probe(sentinel):
+    """A refused probe has it rest for a second again, and not for five."""
+    sentinel.down[A] = gone
+    sentinel.read(["1"])
+    sentinel.clock.advance(1.1)
+    assert sentinel.read(["1"]) == [TierUnavailableError]
+    del sentinel.down[A]
+    sentinel.clock.advance(1.1)
+    assert sentinel.read(["1"]) == [FOUND]
+
+
+def test_a_probe_whose_answer_had_begun_has_found_the_node(cluster):
+    """It is there, though it was slow."""
+    cluster.down[B] = late
+    one = cluster.of(B)
+    cluster.read([one])
+    cluster.clock.advance(5.1)
+
+    def slowly():
+        error = late()
+        error.arriving = True
+        return error
+
+    cluster.down[B] = slowly
+    assert cluster.read([one]) == [TierTimeoutError]
+    del cluster.down[B]
+    assert cluster.read([one]) == [FOUND]
+
+
+def test_many_rows_in_one_command_are_many_rows(sentinel):
+    """At one master an MGET of 500 that is slow, or late, says nothing of the master."""
+    sentinel.route.nodes.slow_from = 0.025
+    many = [f"orc1:{n}" for n in range(500)]
+    sentinel.waited = 0.04
+    for _ in range(10):
+        assert sentinel.read(many) == [FOUND] * 500
+    sentinel.down[A] = late
+    sentinel.read(many)
+    sentinel.route.nodes.given_up(A, [("", [b"MGET", *(b"k",) * 500])], 0.04, sentinel.budget())
+    del sentinel.down[A]
+    sentinel.waited = 0.0
+    assert sentinel.read(["1"]) == [FOUND]
+
+
+def test_a_node_that_was_replaced_for_good_is_asked_about_no_more(cluster):
+    """Once another node has its slots, the map is as good as any."""
+    cluster.down[B] = late
+    one = cluster.of(B)
+    cluster.read([one])
+    cluster.masters[1] = D
+    assert cluster.read([one]) == [FOUND]
+    cluster.asked.clear()
+    for _ in range(100):
+        cluster.read([one])
+        cluster.clock.advance(1.0)
+    assert cluster.count(b"CLUSTER") == 0
+
+
+def test_one_sentinel_that_knows_nothing_is_no_mistake_while_others_are_down():
+    """It may have been started a moment ago."""
+    made = World("redis+sentinel://10.0.1.1,10.0.1.2,10.0.1.3/main")
+    made.down |= {S2: gone, S3: gone}
+    real = made.answer
+
+    def answer(node, commands, budget):
+        return [None] if node == S1 else real(node, commands, budget)
+
+    made.answer = answer
+    assert made.read(["1"]) == [TierUnavailableError]
+    made.down.clear()
+    made.clock.advance(1.1)
+    assert made.read(["1"]) == [FOUND]
+
+
 def test_moved_at_one_address_is_refused_by_name():
     """Whatever else of the operation was answered."""
     made = World("rediss://10.0.0.1")
@@ -384,5 +515,5 @@ def test_without_a_clock_nothing_is_left_alone(cluster):
             return None
 
     nodes = Nodes()
-    nodes.told(A, [("", [])], late(), 0.0, Unclocked(cluster.clock, 1.0))
+    nodes.told(A, [("", [b"TIME"])], late(), 0.0, Unclocked(cluster.clock, 1.0))
     assert nodes.refusal(A, cluster.budget()) is None
