@@ -16,8 +16,8 @@ import orc
 from orc.errors import OrcWarning, TierRefusedError, TierUnavailableError
 from orc.lifecycle.clock import SYSTEM
 from orc.model.row import Budget, Claim, Write
-from orc.testing.servers.process import HOST
-from orc.testing.servers.valkey import Valkey
+from orc.testing.servers.process import HOST, ServerProcess, accepts, free_port
+from orc.testing.servers.valkey import Valkey, binary
 from orc.tiers.redis.tier import Redis
 
 USES = ["prewarm", "calls", "coroutines"]
@@ -220,6 +220,38 @@ def test_a_service_that_no_sentinel_knows(sentinels):
     """The warning says which name is meant."""
     (told,) = use(sentinels.url().replace("/main", "/mian"), "calls")
     assert "'mian'" in told
+
+
+def test_a_password_that_sentinels_want():
+    """It is another one than the master's, and written elsewhere."""
+    files = {"s.conf": b""}
+    with Valkey() as master:
+        port = free_port()
+        written = (
+            f"port {port}\nbind {HOST}\nsentinel monitor main {HOST} {master.port} 1\n"
+            "requirepass s3cret\n"
+        )
+        files["s.conf"] = written.encode()
+        line = [binary(), "s.conf", "--sentinel"]
+        with ServerProcess(line, lambda: accepts(port), files=files):
+            address = f"redis+sentinel://{HOST}:{port}/main"
+            for each in (address, f"{address}?sentinel_password=wrong"):
+                (told,) = use(each, "calls")
+                assert "sentinel_password in the query" in told
+            assert use(f"{address}?sentinel_password=s3cret", "calls") == []
+
+
+def test_a_right_that_is_missing_shows_no_key(plain):
+    """The command is named, and the page that lists the rights."""
+    with redis.Redis(host=HOST, port=plain.port) as client:
+        client.acl_setuser("poor", enabled=True, nopass=True, commands=["+get", "+mget"])
+        client.acl_setuser("poorer", enabled=True, nopass=True, keys=["orc1:*"])
+    (told,) = use(f"redis://poor:x@{HOST}:{plain.port}", "calls")
+    assert "NOPERM" in told
+    assert "docs/howto/redis.md" in told
+    assert "orc1:" not in told
+    (told,) = use(f"redis://poorer:x@{HOST}:{plain.port}", "calls")
+    assert "'get'" in told.lower()
 
 
 @pytest.mark.parametrize("way", ["threads", "coroutines"])

@@ -117,6 +117,7 @@ class Cluster:
                 else:
                     sent = [commands[place] for place in places]
                     self.nodes.told(node, sent, answer, waited, budget)
+            for (node, places), answer in zip(sends.items(), answers, strict=True):
                 for place, reply in self._replies(places, answer, asked_before):
                     replies[place] = reply
                     if isinstance(reply, ServerError) and self._moved(place, reply, node, asked):
@@ -234,7 +235,7 @@ class Cluster:
                 continue
             self._seeds = last(self._seeds, seed)
             # Where there is a map, half of the time is for what was asked for.
-            kept = budget.left() / 2 if self._starts else 0.0
+            kept = max(0.0, budget.left() / 2) if self._starts else 0.0
             budget.extend(-kept)
             for _ in range(2):
                 (answer,) = yield [(seed, commands)]

@@ -12,7 +12,7 @@ from orc.tiers.redis.idle import Idle
 from orc.tiers.redis.mistakes import causes, was_closed
 from orc.tiers.redis.replies import failure, is_read_only, server_error
 from orc.tiers.redis.sockets import PLENTY
-from orc.tiers.redis.url import shown
+from orc.tiers.redis.url import named
 from orc.tiers.redis.vendor import connection_class, is_reply, pack, settings
 
 TYPE_CHECKING = False
@@ -212,7 +212,7 @@ class Coroutines:
     ) -> list[Any] | TierError:
         before = budget.left()
         if before <= 0:
-            return TierError(f"no time was left to ask {shown(node)}")
+            return TierError(f"no time was left to ask {named(node)}")
         from asyncio import CancelledError
 
         above = sys.exception()
@@ -246,7 +246,7 @@ class Coroutines:
         budget: Budget,
         left: float,
     ) -> TierError:
-        where, tls, heard = shown(node), self._tls, speaking.heard
+        where, tls, heard = named(node), self._tls, speaking.heard
         found = names.known(node[0], node[1], budget.wall()) if node[1] else None
         self._drop(node)
         if node in self._proven:

@@ -24,9 +24,13 @@ _NO_TLS = (
     "UNKNOWN_PROTOCOL",
 )
 _OWN_CERTIFICATE = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR")
+_OTHER_NAME = (
+    "write the host name that the certificate has, or ?ssl_check_hostname=false where a cluster "
+    "names its nodes otherwise"
+)
 _VERIFY = (
-    ("mismatch", "write the host name that the certificate has"),
-    ("not valid for", "write the host name that the certificate has"),
+    ("mismatch", _OTHER_NAME),
+    ("not valid for", _OTHER_NAME),
     ("expired", "the server needs a new one"),
     ("not yet valid", "check the clock of the server that made it"),
     ("", "name the file of the authority that signed it, as in ?ssl_ca_certs=/var/task/ca.pem"),
@@ -140,5 +144,7 @@ def _reason(text: str) -> str:
 def remedy_for(code: str, text: str, where: str) -> str:
     """Return what to write instead, for an error that a server answered; else nothing."""
     said = f"{code} {text}"
+    if where.startswith("the Sentinel") and code in {"NOAUTH", "WRONGPASS"}:
+        return "write sentinel_username and sentinel_password in the query of the address"
     found = next((remedy for signs, remedy in _REMEDIES if all(s in said for s in signs)), "")
     return found.format(where=where.rpartition(" ")[2])

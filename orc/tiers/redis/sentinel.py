@@ -6,7 +6,7 @@ from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavai
 from orc.tiers.redis.nodes import Nodes, last, milder
 from orc.tiers.redis.replies import ServerError, refusal
 from orc.tiers.redis.rounds import drive, replies_of
-from orc.tiers.redis.url import DATA, shown
+from orc.tiers.redis.url import DATA, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Master:
                 continue
             self._sentinels = last(self._sentinels, sentinel)
             # Where a master is known, half of the time is for it.
-            kept = budget.left() / 2 if self._master else 0.0
+            kept = max(0.0, budget.left() / 2) if self._master else 0.0
             budget.extend(-kept)
             for _ in range(2):
                 (answer,) = yield [(sentinel, commands)]
@@ -133,9 +133,9 @@ class Master:
 
     def _unnamed(self, found: object, sentinel: Node) -> TierError:
         if isinstance(found, ServerError):
-            return refusal(found, f"the Sentinel {shown(sentinel)}")
+            return refusal(found, named(sentinel))
         return TierRefusedError(
-            f"the Sentinel {shown(sentinel)} knows no master of the name {self._service!r}: write "
+            f"{named(sentinel)} knows no master of the name {self._service!r}: write "
             "the name that `sentinel monitor` has, as in redis+sentinel://host:26379/name"
         )
 

@@ -9,7 +9,7 @@ from orc.tiers import names
 from orc.tiers.redis.idle import Idle
 from orc.tiers.redis.mistakes import causes, was_closed
 from orc.tiers.redis.replies import failure, is_read_only
-from orc.tiers.redis.url import shown
+from orc.tiers.redis.url import named
 from orc.tiers.redis.vendor import connection_class, pack, settings
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ class Threads:
             if left <= 0:
                 if connection is not None:
                     self._idle.put(node, connection, budget)
-                return TierError(f"no time was left to ask {shown(node)}")
+                return TierError(f"no time was left to ask {named(node)}")
             budget.pause(left)  # to make a connection is this process's work
             if connection is None:
                 connection = self._class(**settings(self._target, node, self._credentials))
@@ -151,11 +151,11 @@ class Threads:
         found = names.known(node[0], node[1], budget.wall()) if node[1] else None
         self._drop(node, connection)
         if node in self._proven:
-            return failure(error, shown(node), above=above, arriving=arriving)
+            return failure(error, named(node), above=above, arriving=arriving)
         tls = self._tls
         said = failure(
             error,
-            shown(node),
+            named(node),
             above=above,
             arriving=arriving,
             heard=heard,
@@ -166,7 +166,7 @@ class Threads:
         from orc.tiers.redis.probe import examined
 
         closed = was_closed(causes(error, above))
-        return examined(found[0], node[0], shown(node), said, budget.left(), tls, closed=closed)
+        return examined(found[0], node[0], named(node), said, budget.left(), tls, closed=closed)
 
     def _drop(self, node: Node, connection: Any) -> None:
         """Close a connection with the others to its server: what ended it has ended them.

@@ -111,6 +111,11 @@ def shown(node: Node) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def named(node: Node) -> str:
+    """Return what an error calls a server."""
+    return f"the Sentinel {shown(node)}" if node[2] == SENTINEL else shown(node)
+
+
 def parse(url: str) -> Target:
     """Read an address. Raises ``ConfigError``, which names the part and shows no secret."""
     from urllib.parse import unquote
