@@ -138,14 +138,14 @@ def test_a_context_is_as_the_address_says(options, mode, checked):
     assert context.check_hostname is checked
 
 
-def test_an_address_that_names_authorities_trusts_no_other(certificates):
+def test_an_address_that_names_authorities_trusts_no_other(redis_server, certificates):
     """Those of the system are not read then."""
     context = context_for(parse(f"rediss://{HOST}?ssl_ca_certs={certificates}/ca.pem"))
     assert len(context.get_ca_certs()) == 1
     assert context_for(parse(f"redis://{HOST}")) is None
 
 
-def test_a_key_with_a_password_asks_nobody(certificates):
+def test_a_key_with_a_password_asks_nobody(redis_server, certificates):
     """A password that is missing is an error, and no question on the terminal."""
     subprocess.run(
         ["openssl", "ec", "-aes128", "-passout", "pass:s3cret", "-in", "server.key",  # noqa: S607
