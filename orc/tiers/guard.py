@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 SLACK: Final = 0.05
 """Seconds that a coroutine may take over its budget: a loaded event loop is late by some."""
+TURNS: Final = 2.0
+"""Seconds that a coroutine may take over the budget of a store in this machine: threads and loops
+of this process take turns there, outside of their budgets, which the store itself sees to."""
 PLACES: Final = 16
 """Calls of a tier that run at once, of threads and of the coroutines of each loop."""
 
@@ -328,7 +331,7 @@ class Guard:
     async def _within(self, call: Call, asked: Awaitable[T]) -> T:
         """Wait no longer than a budget and some slack, whatever the tier does."""
         budget = call.budget
-        belt = last_look(budget.seconds + budget.allowance, SLACK)
+        belt = last_look(budget.seconds + budget.allowance, SLACK if self.remote else TURNS)
         try:
             async with belt:
                 return await asked
