@@ -268,10 +268,9 @@ class Health:
         rest = self._rest
         if isinstance(error, TierTimeoutError):
             # A large answer may take long, and one that has begun is of a tier that is there.
-            few = rows <= FEW_ROWS and not error.arriving
-            kind, opens = "timeout_errors", few and not self._alone
+            kind, opens = "timeout_errors", rows <= FEW_ROWS and not error.arriving
         elif isinstance(error, TierUnavailableError):
-            kind, opens = "unavailable_errors", whole and not self._alone
+            kind, opens = "unavailable_errors", whole
         elif isinstance(error, TierThrottledError):
             kind, opens = "throttled_errors", whole
             breaker, rest = own, THROTTLED_REST
@@ -279,12 +278,12 @@ class Health:
             kind, opens = "read_only_errors", whole
             breaker = own
         elif isinstance(error, TierRefusedError):
-            kind, opens = "refused_errors", whole and not self._alone
+            kind, opens = "refused_errors", whole
             breaker, rest = own, REFUSED_REST
         else:
             kind, opens = "other_errors", False
         self.count(kind)
-        if opens:
+        if opens and not (self._alone and kind in OF_A_SERVER):
             self._open(breaker, rest, str(error))
         if kind == "refused_errors" or getattr(error, "doubtful", False):
             self._warn(str(error), rest)
@@ -312,6 +311,9 @@ class Health:
             stacklevel=2,
         )
 
+
+OF_A_SERVER = {"timeout_errors", "unavailable_errors", "refused_errors"}
+"""Errors for which a tier of several servers leaves one of them alone by itself."""
 
 COUNTED = """calls seconds waits wait_seconds crowded skipped resting opened timeout_errors
 unavailable_errors throttled_errors read_only_errors refused_errors other_errors"""

@@ -325,13 +325,13 @@ class Transport:
 
 
 def foreign_kind(answer: Mapping[str, Any]) -> str:
-    """Return the type of an answer that is not DynamoDB's; nothing if it is, or nobody can tell.
+    """Return the type of an answer that is not DynamoDB's; nothing if it is, or does not show.
 
     botocore takes whatever comes with status 200 for an answer, be it without anything in it.
     """
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders")
     if headers is None:
-        return ""  # of a client that somebody has made for tests
+        return ""  # of a client made for tests
     kind = str(headers.get("content-type", "no type")).partition(";")[0]
     return "" if kind.startswith(DYNAMODB_JSON) else kind
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
-from orc.tiers.redis.nodes import Nodes, last, milder
+from orc.errors import TierError, TierRefusedError, TierUnavailableError
+from orc.tiers.redis.nodes import Nodes, last
 from orc.tiers.redis.replies import ServerError, refusal
 from orc.tiers.redis.rounds import drive
 from orc.tiers.redis.slots import slot_of
@@ -29,14 +29,12 @@ REDIRECTS = 3
 
 
 class Cluster:
-    """The nodes of a cluster. While one does not answer, another is asked who has its slots."""
+    """The nodes of a cluster. While one does not answer, another tells which has its slots."""
 
     __slots__ = (
         "_changed",
         "_down",
         "_given",
-        "_refused",
-        "_seeds",
         "_slots",
         "_starts",
         "nodes",
@@ -46,9 +44,7 @@ class Cluster:
 
     def __init__(self, target: Target) -> None:
         self._given = list(target.nodes)
-        self._seeds = self._given
-        self._refused: TierError | None = None
-        self.nodes = Nodes()
+        self.nodes = Nodes(self._given)
         self.where = "the cluster"
         self.forget()
 
@@ -86,9 +82,8 @@ class Cluster:
         for _ in range(REDIRECTS + 1):
             if self._is_due(budget):
                 error = yield from self._learn(budget)
-                self._refused = error if isinstance(error, TierRefusedError) else None
             if not self._starts:
-                error = error or self._refused
+                error = error or self.nodes.refused
                 if error is not None:
                     for place in todo:
                         replies[place] = error
@@ -130,9 +125,9 @@ class Cluster:
         return replies
 
     def _is_due(self, budget: Budget) -> bool:
-        """Tell whether it is time to ask who has which slot."""
+        """Tell whether it is time to ask which node has which slot."""
         if not self._starts:
-            return self._refused is None or self.nodes.may_ask(budget)
+            return self.nodes.is_unknown_due(budget)
         if self._changed:
             return True
         in_doubt = self._down or any(map(self.nodes.hangs, self.servers()))
@@ -214,53 +209,19 @@ class Cluster:
                     known = self._slots[slot] = node
                     break
             else:
-                known = self._seeds[0]  # nobody has the slot: any node says so
+                known = self.nodes.advisers[0]  # no node has the slot, and any of them says so
         return known
 
     def _learn(self, budget: Budget) -> Generator[Sends, Any, TierError | None]:
-        """Ask one node after the other for the slots of all; another one first the next time.
-
-        A node that is cut off from the others goes on naming itself, or a master of old.
-        """
+        """Ask one node after the other for the slots of all."""
         commands = [("", [b"CLUSTER", b"SLOTS"])]
-        error: TierError | None = None
-        resting: TierError | None = None
-        for seed in self.nodes.sound_first(self._seeds):
-            refused = self.nodes.refusal(seed, budget)
-            if refused is not None:
-                if self.nodes.is_mistaken(seed):
-                    resting = refused
-                else:
-                    error = milder(error, refused)
-                continue
-            self._seeds = last(self._seeds, seed)
-            # Where there is a map, half of the time is for what was asked for.
-            kept = max(0.0, budget.left() / 2) if self._starts else 0.0
-            budget.extend(-kept)
-            for _ in range(2):
-                (answer,) = yield [(seed, commands)]
-                if not isinstance(answer, TierUnavailableError):
-                    break
-            budget.extend(kept)
-            self.nodes.told(seed, commands, answer, 0.0, budget)
-            if isinstance(answer, TierTimeoutError) and budget.left() <= kept:
-                return answer  # the time that there was has been spent on it
-            if isinstance(answer, TierError):
-                error = milder(error, answer)
-                continue
-            (found,) = answer
-            if isinstance(found, ServerError):
-                error = milder(error, refusal(found, shown(seed)))
-                continue
-            if found:
-                self._remember(found, seed)
-                return None
-            lacking = TierUnavailableError(f"the cluster of {shown(seed)} has no slots yet")
-            error = milder(error, lacking)
-        unasked = self._refused or resting
-        return error or unasked or TierUnavailableError("no node of the cluster answered")
+        return self.nodes.ask_around(commands, self._remember, budget, halve=bool(self._starts))
 
-    def _remember(self, found: list[Any], seed: Node) -> None:
+    def _remember(self, seed: Node, found: Any) -> TierError | None:
+        if isinstance(found, ServerError):
+            return refusal(found, shown(seed))
+        if not found:
+            return TierUnavailableError(f"the cluster of {shown(seed)} has no slots yet")
         self._starts = [
             (int(first), int(last), ((master[0] or b"").decode() or seed[0], int(master[1]), DATA))
             for first, last, master, *_ in found
@@ -269,4 +230,5 @@ class Cluster:
         self._changed = self._down = False
         nodes = list(dict.fromkeys([*self.servers(), *self._given]))
         self.nodes.keep(nodes)
-        self._seeds = last(nodes, seed) if seed in nodes else nodes
+        self.nodes.advisers = last(nodes, seed) if seed in nodes else nodes
+        return None

@@ -7,6 +7,8 @@ from _thread import RLock
 
 from orc.errors import TierError
 from orc.tiers import names
+from orc.tiers.guarded_call import NEARLY
+from orc.tiers.health import SLOW
 from orc.tiers.last_look import last_look
 from orc.tiers.redis.idle import Idle
 from orc.tiers.redis.mistakes import causes, was_closed
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.url import Node, Target
-
-NEARLY = 0.9
-"""The part of a limit that counts as the limit, since what is waited for is measured by parts."""
 
 _forgotten: list[Any] = []
 """Connections of a parent process. To close them here would change what its loop waits for."""
@@ -224,7 +223,7 @@ class Coroutines:
                 replies = await self._speak(mine, node, commands, budget, speaking)
         except CancelledError:
             # By its own measure: beside it others spend the budget, and the loop may be busy.
-            if self._given_up is not None and limit.waited > budget.seconds / 2 * NEARLY:
+            if self._given_up is not None and limit.waited > budget.seconds * SLOW * NEARLY:
                 self._given_up(node, commands, limit.waited, budget)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a client raises is an error of the tier
@@ -300,7 +299,7 @@ class Coroutines:
                     **settings(self._target, node, self._credentials),
                 )
                 connection.tls = self._tls
-                connection.listens = node not in self._proven
+                connection.proven = node in self._proven
                 speaking.connection = connection
                 mine.used.add(connection)
                 since = budget.connect()

@@ -1,45 +1,42 @@
-"""Which servers of a deployment are left alone, and when another is asked who took over.
+"""Which servers of a deployment are left alone, and when another is asked which took over.
 
 A cluster or a master with replicas goes on without one of its servers. So each server has a breaker
-of its own (``orc.tiers.breaker``), and the rest of the deployment is used meanwhile.
+of its own, by the rules that a guard has for a whole tier (``orc.tiers.health``), and the rest of
+the deployment is used meanwhile.
 """
 
 from __future__ import annotations
 
 from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
 from orc.tiers.breaker import Breaker
+from orc.tiers.guarded_call import LARGE
+from orc.tiers.health import FEW_ROWS, REFUSED_REST, SLOW_CALLS
 from orc.tiers.redis.url import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Generator, Iterable
     from typing import Any
 
     from orc.model.row import Budget
     from orc.tiers.redis.operations import Command
+    from orc.tiers.redis.rounds import Sends
     from orc.tiers.redis.url import Node
 
 UNREACHED_REST = 1.0
 """Seconds that a server is left alone which refused a connection: to ask again costs no time."""
-REFUSED_REST = 60.0
-"""Seconds that a server is left alone which will not do as it is set up: its certificate, say."""
 ASKED_EVERY = 1.0
-"""Seconds between two questions who has taken over, while a server is left alone."""
-FEW_ROWS = 10
-"""Rows whose time-out says something of the server, and not of their number."""
-LARGE = 64 * 1024
-"""Bytes of a reply that may take longer than another."""
+"""Seconds between two questions which server has taken over, while one is left alone."""
 SILENCES = 3
 """Time-outs of many rows running, with no byte of an answer, that are as one of few rows."""
-SLOW_REPLIES = 5
-"""Slow replies running after which a server is left alone."""
 
 
 class Nodes:
     """What is known of the health of a deployment's servers. Safe for threads; it does no I/O.
 
     `rest` is seconds for which a server is left alone that did not answer, `slow_from` seconds from
-    which on the reply to one command counts as slow.
+    which on the reply to one command counts as slow. `advisers` are asked which server has what,
+    in this order; `refused` is their last answer, if it was that the address is wrong.
     """
 
     __slots__ = (
@@ -49,11 +46,14 @@ class Nodes:
         "_probes",
         "_silent",
         "_slow",
+        "advisers",
+        "refused",
         "rest",
         "slow_from",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, advisers: list[Node]) -> None:
+        self.advisers = advisers
         self.rest = 5.0
         self.slow_from = float("inf")
         self.forget()
@@ -66,6 +66,7 @@ class Nodes:
         self._silent: dict[Node, int] = {}
         self._mistaken: set[Node] = set()
         self._asked: tuple[float, float] | None = None
+        self.refused: TierError | None = None
 
     def refusal(self, node: Node, budget: Budget) -> TierError | None:
         """Return why a server is left alone; ``None`` if it may be asked now, be it as a probe."""
@@ -88,10 +89,6 @@ class Nodes:
         """Tell whether a server did not answer, and has not been heard of since."""
         return node in self._breakers
 
-    def is_mistaken(self, node: Node) -> bool:
-        """Tell whether a server is left alone because its address is wrong, and not down."""
-        return node in self._mistaken
-
     def sound_first(self, nodes: Iterable[Node]) -> list[Node]:
         """Return servers in their order, but those last that have not answered."""
         return sorted(nodes, key=self.hangs)
@@ -102,7 +99,7 @@ class Nodes:
             self._breakers.pop(node, None)
 
     def may_ask(self, budget: Budget) -> bool:
-        """Tell whether it is time to ask again who has taken over, and count it as asked."""
+        """Tell whether it is time to ask again which server took over, and count it."""
         now = budget.now()
         if now is None:
             return False
@@ -113,6 +110,54 @@ class Nodes:
             return False
         self._asked = now
         return True
+
+    def is_unknown_due(self, budget: Budget) -> bool:
+        """Tell whether it is time to ask where nothing is known yet: at once, or once a second."""
+        return self.refused is None or self.may_ask(budget)
+
+    def ask_around(
+        self,
+        commands: list[Command],
+        heard: Callable[[Node, Any], TierError | None],
+        budget: Budget,
+        *,
+        halve: bool,
+    ) -> Generator[Sends, Any, TierError | None]:
+        """Ask one adviser after the other, until `heard` can use a reply; return the error if none.
+
+        Another one comes first the next time: a server that is cut off from the others goes on
+        naming itself, or a master of old. With `halve` half of the time is left for what follows.
+        """
+        error: TierError | None = None
+        resting: TierError | None = None
+        for adviser in self.sound_first(self.advisers):
+            refused = self.refusal(adviser, budget)
+            if refused is not None:
+                if adviser in self._mistaken:
+                    resting = refused
+                else:
+                    error = _milder(error, refused)
+                continue
+            self.advisers = last(self.advisers, adviser)
+            kept = max(0.0, budget.left() / 2) if halve else 0.0
+            budget.extend(-kept)
+            for _ in range(2):
+                (answer,) = yield [(adviser, commands)]
+                if not isinstance(answer, TierUnavailableError):
+                    break
+            budget.extend(kept)
+            self.told(adviser, commands, answer, 0.0, budget)
+            if isinstance(answer, TierTimeoutError) and budget.left() <= kept:
+                error = answer  # the time that there was has been spent on it
+                break
+            lacking = answer if isinstance(answer, TierError) else heard(adviser, answer[0])
+            if lacking is None:
+                self.refused = None
+                return None
+            error = _milder(error, lacking)
+        error = error or self.refused or resting or TierUnavailableError("no server could be asked")
+        self.refused = error if isinstance(error, TierRefusedError) else None
+        return error
 
     def told(
         self, node: Node, commands: list[Command], answer: Any, waited: float, budget: Budget
@@ -153,19 +198,19 @@ class Nodes:
             self._slow.pop(node, None)
             return
         slow = self._count(self._slow, node)
-        if slow >= SLOW_REPLIES:
+        if slow >= SLOW_CALLS:
             self._slow.pop(node, None)
             reason = f"{slow} replies running took more than {self.slow_from:.3g} s each"
             self.leave(node, self.rest, reason, budget)
 
     def let_go(self, node: Node) -> None:
-        """Let the next call be the probe: this one has ended, and nobody knows how."""
+        """Let the next call be the probe: this one has ended without a verdict."""
         breaker, probe = self._breakers.get(node), self._probes.pop(node, None)
         if breaker is not None and probe is not None:
             breaker.abandoned(probe)
 
     def given_up(self, node: Node, commands: list[Command], seconds: float, budget: Budget) -> None:
-        """Learn that a caller was cancelled who had waited so long for a server."""
+        """Learn that a cancelled caller had waited so long for a server."""
         if rows_of(commands) <= FEW_ROWS:
             reason = f"{shown(node)} had not answered after {seconds:.3g} s"
             self.leave(node, self.rest, reason, budget)
@@ -201,7 +246,7 @@ def last(nodes: list[Node], node: Node) -> list[Node]:
     return [*(each for each in nodes if each != node), node]
 
 
-def milder(first: TierError | None, second: TierError) -> TierError:
+def _milder(first: TierError | None, second: TierError) -> TierError:
     """Return of two errors the one that may pass by itself, or else the first."""
     if first is None or (
         isinstance(first, TierRefusedError) and not isinstance(second, TierRefusedError)

@@ -70,7 +70,7 @@ def server_error(error: Exception) -> ServerError:
 
 def refusal(error: ServerError, where: str) -> TierError:
     """Return the error of a tier for one of a server."""
-    # A server repeats what it was sent, and a key may be somebody's secret.
+    # A server repeats what it was sent, and a key may hold a customer's secret.
     text = error.text.partition(", with args")[0].partition(" the 'orc1:")[0][:200].rstrip(".")
     said = f"{where} answered {error.code} {text}".rstrip()
     if error.code in _OF_ONE_REQUEST:

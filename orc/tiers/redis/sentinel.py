@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
-from orc.tiers.redis.nodes import Nodes, last, milder
+from orc.errors import TierError, TierRefusedError, TierUnavailableError
+from orc.tiers.redis.nodes import Nodes
 from orc.tiers.redis.replies import ServerError, refusal
 from orc.tiers.redis.rounds import drive, replies_of
 from orc.tiers.redis.url import DATA, named
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 class Master:
     """The master of a service. While it does not answer, a Sentinel is asked for another."""
 
-    __slots__ = ("_master", "_refused", "_sentinels", "_service", "nodes", "where")
+    __slots__ = ("_master", "_service", "nodes", "where")
     by_slot = False
 
     def __init__(self, target: Target) -> None:
-        self._sentinels = list(target.nodes)
         self._service = target.service
         self._master: Node | None = None
-        self._refused: TierError | None = None
-        self.nodes = Nodes()
+        self.nodes = Nodes(list(target.nodes))
         self.where = f"the master of {target.service}"
 
     def steps(self, begin: Begin, budget: Budget) -> Steps:
@@ -63,13 +61,12 @@ class Master:
     def _ask(
         self, commands: list[Command], probed: set[Node], budget: Budget, *, final: bool
     ) -> Generator[Sends, Any, list[Any]]:
-        found: Node | TierError | None = self._master
+        error: TierError | None = None
         if self._is_due(budget):
-            found = yield from self._find(budget)
-            self._refused = found if isinstance(found, TierRefusedError) else None
+            error = yield from self._find(budget)
         master = self._master
         if master is None:
-            return [found or self._refused] * len(commands)
+            return [error or self.nodes.refused] * len(commands)
         refused = None if master in probed else self.nodes.refusal(master, budget)
         if refused is not None:
             # No news of the server: to ask a Sentinel at once would be to ask it each time.
@@ -88,56 +85,26 @@ class Master:
     def _is_due(self, budget: Budget) -> bool:
         """Tell whether it is time to ask a Sentinel."""
         if self._master is None:
-            return self._refused is None or self.nodes.may_ask(budget)
+            return self.nodes.is_unknown_due(budget)
         return self.nodes.hangs(self._master) and self.nodes.may_ask(budget)
 
-    def _find(self, budget: Budget) -> Generator[Sends, Any, Node | TierError]:
-        """Ask one Sentinel after the other; another one first the next time.
-
-        A Sentinel that is cut off from the others goes on naming the old master.
-        """
+    def _find(self, budget: Budget) -> Generator[Sends, Any, TierError | None]:
+        """Ask one Sentinel after the other for the master."""
         commands = [("", [b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._service.encode()])]
-        error: TierError | None = None
-        resting: TierError | None = None
-        for sentinel in self.nodes.sound_first(self._sentinels):
-            refused = self.nodes.refusal(sentinel, budget)
-            if refused is not None:
-                if self.nodes.is_mistaken(sentinel):
-                    resting = refused
-                else:
-                    error = milder(error, refused)
-                continue
-            self._sentinels = last(self._sentinels, sentinel)
-            # Where a master is known, half of the time is for it.
-            kept = max(0.0, budget.left() / 2) if self._master else 0.0
-            budget.extend(-kept)
-            for _ in range(2):
-                (answer,) = yield [(sentinel, commands)]
-                if not isinstance(answer, TierUnavailableError):
-                    break
-            budget.extend(kept)
-            self.nodes.told(sentinel, commands, answer, 0.0, budget)
-            if isinstance(answer, TierTimeoutError) and budget.left() <= kept:
-                return answer  # the time that there was has been spent on it
-            if isinstance(answer, TierError):
-                error = milder(error, answer)
-                continue
-            found = answer[0]
-            if isinstance(found, list) and len(found) == 2:  # noqa: PLR2004 - host and port
-                self._master = (found[0].decode(), int(found[1]), DATA)
-                self.nodes.keep([self._master, *self._sentinels])
-                return self._master
-            error = milder(error, self._unnamed(found, sentinel))
-        unasked = self._refused or resting
-        return error or unasked or TierUnavailableError("no Sentinel answered")
+        return self.nodes.ask_around(commands, self._remember, budget, halve=bool(self._master))
 
-    def _unnamed(self, found: object, sentinel: Node) -> TierError:
+    def _remember(self, sentinel: Node, found: Any) -> TierError | None:
         if isinstance(found, ServerError):
             return refusal(found, named(sentinel))
-        return TierRefusedError(
-            f"{named(sentinel)} knows no master of the name {self._service!r}: write "
-            "the name that `sentinel monitor` has, as in redis+sentinel://host:26379/name"
-        )
+        if not isinstance(found, list):
+            return TierRefusedError(
+                f"{named(sentinel)} knows no master of the name {self._service!r}: write the name "
+                "that `sentinel monitor` has, as in redis+sentinel://host:26379/name"
+            )
+        host, port = found
+        self._master = (host.decode(), int(port), DATA)
+        self.nodes.keep([self._master, *self.nodes.advisers])
+        return None
 
 
 def _is_lost(replies: Iterable[Any]) -> bool:

@@ -180,8 +180,8 @@ def _addressed(base: Any) -> Any:
         tls: SSLContext | None = None
         each = 0.0
         """Seconds that each address has to accept a connection, but the last of them."""
-        listens = False
-        """Whether what the server says first is of interest: it has never answered."""
+        proven = True
+        """Whether the server has answered before; if not, what it says first is of interest."""
         heard = b""
         """That."""
 
@@ -207,7 +207,7 @@ def _addressed(base: Any) -> Any:
             else:
                 self.addresses = [last] if last else ()
                 await super()._connect()
-            if self.listens:
+            if not self.proven:
                 self._listen()
 
         def _listen(self) -> None:
