@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from contextlib import ExitStack
 
 import pytest
@@ -11,7 +10,17 @@ import pytest
 from orc.lifecycle.clock import SYSTEM
 from orc.model.row import Budget
 from orc.testing.servers.valkey import Valkey
-from tests.deployments.servers import NODE_TIMEOUT, Cluster, Sentinels, TlsServer, User
+from tests.deployments.servers import (
+    KEY,
+    NODE_TIMEOUT,
+    SIGNER,
+    Cluster,
+    Sentinels,
+    TlsServer,
+    User,
+    certify,
+    openssl,
+)
 
 
 @pytest.fixture
@@ -129,24 +138,8 @@ def certificates(tmp_path_factory):
     if shutil.which("openssl") is None:
         return None  # `redis_server` says so, test by test
     folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)  # noqa: S607
-
-    # All that X.509 asks for, since CPython 3.13 insists on it (VERIFY_X509_STRICT).
-    (folder / "names").write_text(
-        "subjectAltName=IP:127.0.0.1\n"
-        "keyUsage=critical,digitalSignature\n"
-        "subjectKeyIdentifier=hash\n"
-        "authorityKeyIdentifier=keyid:always\n"
-    )
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    may_sign = ["-addext", "keyUsage=critical,keyCertSign", "-subj", "/CN=tests"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", *may_sign)
-    openssl("req", *key, "-keyout", "server.key", "-out", "request", "-subj", "/CN=server")
-    signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
-    openssl("x509", "-req", "-in", "request", *signed, "-out", "server.pem")
-    openssl("req", "-x509", *key, "-keyout", "other.key", "-out", "other.pem", *may_sign)
+    certify(folder)
+    openssl(folder, "req", "-x509", *KEY, "-keyout", "other.key", "-out", "other.pem", *SIGNER)
     (folder / "empty.pem").write_text("no certificate\n")
     return folder
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import warnings
-from contextlib import contextmanager
-from threading import Thread
 
 import pytest
 import redis
@@ -19,6 +17,7 @@ from orc.model.row import Budget, Claim, Write
 from orc.testing.servers.process import HOST, ServerProcess, accepts, free_port
 from orc.testing.servers.valkey import Valkey, binary
 from orc.tiers.redis.tier import Redis
+from tests.deployments.servers import served
 
 USES = ["prewarm", "calls", "coroutines"]
 
@@ -52,48 +51,27 @@ def use(address, way):
     return [str(each.message) for each in caught if issubclass(each.category, OrcWarning)]
 
 
-@contextmanager
-def listening(answer):
-    """Accept connections, and answer each in a way that Redis does not; return the port."""
-    with socket.create_server((HOST, 0)) as server:
-
-        def serve():
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        connection.settimeout(5)
-                        answer(connection)
-                    except OSError:
-                        pass
-
-        thread = Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join()
-
-
 def greets(connection):
     connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
     connection.recv(1000)
+    connection.close()
 
 
 def greets_in_bytes(connection):
     connection.sendall(b"J\x00\x00\x00\n8.0.33\x00abcdefghijk")
     connection.recv(1000)
+    connection.close()
 
 
 def is_http(connection):
     connection.recv(1000)
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    connection.close()
 
 
 def closes(connection):
     connection.recv(1000)
+    connection.close()
 
 
 OTHERS = {
@@ -111,7 +89,7 @@ OTHERS = {
 def test_a_port_of_something_else(name, way):
     """What answered is shown."""
     scheme, answer, said = OTHERS[name]
-    with listening(answer) as port:
+    with served(answer) as port:
         (told,) = use(f"{scheme}://{HOST}:{port}", way)
     assert said in told
     assert f"{HOST}:{port}" in told

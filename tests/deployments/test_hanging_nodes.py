@@ -1,4 +1,4 @@
-"""A server that hangs is left: another is asked who took over, and the one that hung comes last."""
+"""A server that hangs is left: another is asked which took over, and those that hung come last."""
 
 from __future__ import annotations
 

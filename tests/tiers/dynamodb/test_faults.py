@@ -181,7 +181,7 @@ def test_without_credentials_or_region_the_remedy_is_named(monkeypatch, budget, 
 
 
 def test_a_closed_port_is_known_at_once(budget):
-    """Nobody listens: both attempts are over long before the budget."""
+    """A port without a listener: both attempts are over long before the budget."""
     tier = DynamoDB("table", endpoint=f"http://127.0.0.1:{free_port()}")
     tier._transport._connect()
     before = time.perf_counter()

@@ -5,34 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 from contextlib import ExitStack
-from threading import Event
 
 import pytest
 
 from orc.lifecycle.clock import SYSTEM
 from orc.model.row import Budget
 from orc.testing.servers.process import HOST, ServerProcess, accepts, free_port
-from orc.testing.servers.valkey import Valkey, binary, command_line
+from orc.testing.servers.valkey import Valkey, binary
 from orc.tiers.redis.tier import Redis
+from tests.deployments.servers import Cluster, TlsServer, certify, eventually
 
 RIGHTS = ["~orc1:*", "+get", "+mget", "+set", "+unlink", "+del", "+pttl", "+time"]
 RIGHTS += ["+evalsha", "+eval", "+script|load"]
 """The least rights that the tier needs; docs/howto/redis.md lists them."""
-
-
-def eventually(true, within=20.0):
-    """Wait until something is true."""
-    until = SYSTEM.monotonic() + within
-    while True:
-        try:
-            if true():
-                return
-        except OSError:
-            pass
-        assert SYSTEM.monotonic() < until, "it never came true"
-        Event().wait(0.01)
 
 
 def ask(port, *words):
@@ -79,23 +65,7 @@ def acl_url(valkey_server):
 def certificates(tmp_path_factory):
     """Return a folder with an authority, and a certificate of it for 127.0.0.1."""
     folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)  # noqa: S607
-
-    # All that X.509 asks for, since CPython 3.13 insists on it (VERIFY_X509_STRICT).
-    (folder / "names").write_text(
-        "subjectAltName=IP:127.0.0.1\n"
-        "keyUsage=critical,digitalSignature\n"
-        "subjectKeyIdentifier=hash\n"
-        "authorityKeyIdentifier=keyid:always\n"
-    )
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    may_sign = ["-addext", "keyUsage=critical,keyCertSign", "-subj", "/CN=tests"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", *may_sign)
-    openssl("req", *key, "-keyout", "server.key", "-out", "request", "-subj", "/CN=server")
-    signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
-    openssl("x509", "-req", "-in", "request", *signed, "-out", "server.pem")
+    certify(folder)
     return folder
 
 
@@ -105,16 +75,7 @@ def tls_url(servers, certificates):
     program = shutil.which("redis-server")
     if program is None or shutil.which("openssl") is None:
         return None
-    port = free_port()
-    options = {
-        "port": 0,
-        "tls_port": port,
-        "tls_cert_file": certificates / "server.pem",
-        "tls_key_file": certificates / "server.key",
-        "tls_ca_cert_file": certificates / "ca.pem",
-    }
-    line = command_line(program, port, options)
-    servers.enter_context(ServerProcess(line, lambda: accepts(port)))
+    port = servers.enter_context(TlsServer(program, certificates, tls_auth_clients="yes")).port
     return (
         f"rediss://{HOST}:{port}/0?ssl_ca_certs={certificates}/ca.pem"
         f"&ssl_certfile={certificates}/server.pem&ssl_keyfile={certificates}/server.key"
@@ -126,21 +87,7 @@ def cluster_servers(servers):
     """Return three masters, each with a third of the slots."""
     options = {"cluster_enabled": "yes", "cluster_node_timeout": 1000}
     options["cluster_require_full_coverage"] = "no"
-    made = [servers.enter_context(Valkey(**options)) for _ in range(3)]
-    for number, server in enumerate(made):
-        first, last = number * 16_384 // 3, (number + 1) * 16_384 // 3 - 1
-        ask(server.port, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        ask(server.port, "CLUSTER", "ADDSLOTSRANGE", first, last)
-    for server in made[1:]:
-        ask(server.port, "CLUSTER", "MEET", HOST, made[0].port)
-
-    def formed(server):
-        known = ask(server.port, "CLUSTER", "INFO")
-        return "cluster_state:ok" in str(known) and len(ask(server.port, "CLUSTER", "SLOTS")) == 3
-
-    for server in made:
-        eventually(lambda server=server: formed(server))
-    return made
+    return Cluster([servers.enter_context(Valkey(**options)) for _ in range(3)], 0).masters
 
 
 @pytest.fixture(scope="session")

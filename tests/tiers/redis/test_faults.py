@@ -38,7 +38,7 @@ def ours(own_valkey):
 
 
 def test_a_closed_port_is_told_at_once(budget):
-    """Nobody listening is an error that names the server, and does not wait for the budget."""
+    """Without a listener it is an error that names the server, and does not wait for a budget."""
     tier = Redis(f"redis://{HOST}:{free_port()}")
     began = SYSTEM.monotonic()
     (answer,) = tier.get_many(["orc1:a"], budget(60.0))

@@ -28,7 +28,7 @@ def late():
 
 
 def gone():
-    return TierUnavailableError("nobody listens")
+    return TierUnavailableError("no listener")
 
 
 class World:
@@ -406,7 +406,7 @@ def test_a_connection_that_broke_is_tried_again_at_once(sentinel, cluster):
 
 @pytest.mark.parametrize("mistake", ["speaks TLS", "does not exist", "is no Redis server"])
 def test_a_node_that_is_another_server_by_now_is_replaced(cluster, sentinel, mistake):
-    """What was learned may be wrong by now: whoever knows is asked, and nobody rests a minute."""
+    """What was learned may be wrong by now: it is asked for anew, without a rest of a minute."""
     for world, node in ((sentinel, A), (cluster, B)):
         one = "1" if world is sentinel else world.of(B)
         world.down[node] = lambda: TierRefusedError(mistake)
@@ -514,6 +514,6 @@ def test_without_a_clock_nothing_is_left_alone(cluster):
         def now(self):
             return None
 
-    nodes = Nodes()
+    nodes = Nodes([A])
     nodes.told(A, [("", [b"TIME"])], late(), 0.0, Unclocked(cluster.clock, 1.0))
     assert nodes.refusal(A, cluster.budget()) is None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from contextlib import contextmanager
-from threading import Thread
 
 import pytest
 
@@ -16,36 +14,9 @@ from orc.model.row import Budget
 from orc.testing.servers.process import HOST
 from orc.tiers.redis.tier import Redis
 from orc.tiers.redis.url import DATA
+from tests.deployments.servers import served
 
-SECRET = b"\x16\x03 of somebody else"
-
-
-@contextmanager
-def served(answer):
-    """Serve connections in a thread, each by `answer(connection)`; return the port."""
-    with socket.create_server((HOST, 0)) as server:
-        kept = []
-
-        def serve():
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                kept.append(connection)
-                Thread(target=quietly, args=(connection,), daemon=True).start()
-
-        def quietly(connection):
-            try:
-                answer(connection)
-            except OSError:
-                pass
-
-        Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-        for each in kept:
-            each.close()
+SECRET = b"\x16\x03 of another customer"
 
 
 def read(tier, way, seconds=0.1, addresses=("orc1:a",)):
@@ -61,7 +32,7 @@ def read(tier, way, seconds=0.1, addresses=("orc1:a",)):
 @pytest.mark.parametrize("proven", [True, False])
 @pytest.mark.parametrize("way", ["thread", "coroutine"])
 def test_a_value_that_was_cut_short_is_in_no_error(way, proven):
-    """Its first bytes are no word of another kind of server; and they are somebody's secret."""
+    """Its first bytes are no word of another kind of server; and they are a customer's secret."""
     replies = [b"$-1\r\n"] if proven else []
 
     def answer(connection):
@@ -76,7 +47,7 @@ def test_a_value_that_was_cut_short_is_in_no_error(way, proven):
         tier.close()
     assert isinstance(error, TierTimeoutError)
     assert error.arriving
-    assert "somebody" not in str(error)
+    assert "customer" not in str(error)
 
 
 @pytest.mark.parametrize("way", ["thread", "coroutine"])
@@ -133,7 +104,7 @@ def test_a_name_is_resolved_once_for_all_that_is_tried(monkeypatch, way):
 
 
 def test_tls_of_a_loop_that_was_closed_leaves_no_socket(monkeypatch):
-    """Its sockets are closed by the next loop, though nobody closed its generators."""
+    """Its sockets are closed by the next loop, though its generators were not closed."""
     from orc.tiers.redis.coroutines import drop
 
     closed = []
