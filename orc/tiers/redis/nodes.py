@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavailableError
 from orc.tiers.breaker import Breaker
-from orc.tiers.guarded_call import LARGE
+from orc.tiers.guarded_call import LARGE, NEARLY
 from orc.tiers.health import FEW_ROWS, REFUSED_REST, SLOW_CALLS
 from orc.tiers.redis.url import shown
 
@@ -194,7 +194,7 @@ class Nodes:
         return counts[node]
 
     def _timed(self, node: Node, waited: float, budget: Budget) -> None:
-        if waited <= self.slow_from or budget.late:
+        if waited <= self.slow_from * NEARLY or budget.late:
             self._slow.pop(node, None)
             return
         slow = self._count(self._slow, node)
