@@ -126,6 +126,9 @@ class TierError(OrcError, OSError):
     and of `delete` and `invalidate`, where it would mean that an old value can still be served.
     """
 
+    repeated = False
+    """Whether a server is left alone because of an earlier error, which was told already."""
+
 
 class TierTimeoutError(TierError, TimeoutError):
     """A tier did not answer within its budget. What it was asked to write may be written."""

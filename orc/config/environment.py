@@ -5,9 +5,7 @@ They are read in :mod:`orc.lifecycle.environment`.
 
 from __future__ import annotations
 
-import warnings
-
-from orc.errors import OrcWarning
+from orc import notices
 from orc.lifecycle.environment import PREFIX
 
 TYPE_CHECKING = False
@@ -35,11 +33,7 @@ def warn_of_unknown(variables: Iterable[str], known: Iterable[str]) -> None:
 
         _warned.add(variable)
         near = get_close_matches(variable, names, n=1, cutoff=0.0)[0]
-        warnings.warn(
-            f"{variable} is not a setting of ORC and is not read: did you mean {near}?",
-            OrcWarning,
-            stacklevel=2,
-        )
+        notices.warn(f"{variable} is not a setting of ORC and is not read: did you mean {near}?")
 
 
 SECRET = ("auth", "cred", "key", "pass", "pwd", "secret", "session", "sig", "token", "user")

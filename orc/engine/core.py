@@ -6,9 +6,10 @@ from _thread import RLock
 from _weakref import ref
 from collections import deque
 
+from orc import notices
 from orc.engine.gate import Gate
 from orc.engine.patience import LONGEST_WAIT, Patience
-from orc.errors import TierError
+from orc.errors import ConfigError, TierError
 from orc.lifecycle.chance import token, uniform
 from orc.lifecycle.life import life
 from orc.lifecycle.scope import current_scope
@@ -92,12 +93,19 @@ class Core:
         return Patience(self.remaining, self.wait)
 
     def prewarm(self) -> None:
-        """Import and connect what the tiers would at their first use."""
+        """Import and connect what the tiers would at their first use.
+
+        Raises ``ConfigError`` for a missing extra; what else fails is counted, and told.
+        """
         for tier in self.tiers:
             try:
                 getattr(tier, "prewarm", _nothing)()
-            except TierError:
+            except ConfigError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a tier may be anybody's
                 self.explicit.tier("errors", tier.name)
+                if not isinstance(error, TierError):
+                    notices.warn_of_bug(f"the tier {tier.name}", error)
 
     # -- spaces -----------------------------------------------------------------------------------
 
@@ -195,8 +203,7 @@ class Core:
         self.gate.forked()
         self.flights.forked()
         left_claims.forget_all()
-        for tier in self.tiers:
-            getattr(tier, "forked", _nothing)()
+        self._tell_tiers("forked")
         for book in (*self._books, *self._gone.values()):
             book.forked()
         self._count_anew()
@@ -205,9 +212,15 @@ class Core:
         """Go on in a copy of a snapshot: whatever was stored may be weeks old by now."""
         self._forget(None)
         left_claims.forget_all()
-        for tier in self.tiers:
-            getattr(tier, "restored", _nothing)()
+        self._tell_tiers("restored")
         self._count_anew()
+
+    def _tell_tiers(self, event: str) -> None:
+        for tier in self.tiers:
+            try:
+                getattr(tier, event, _nothing)()
+            except Exception as error:  # noqa: BLE001 - a tier may be anybody's
+                notices.warn_of_bug(f"the tier {tier.name}", error)
 
     def _count_anew(self) -> None:
         with self._lock:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial, update_wrapper
 from types import BuiltinFunctionType, FunctionType
 
+from orc import notices
 from orc.engine.drivers import arun, run
 from orc.engine.gate import BYPASS, DISABLED, OPEN
 from orc.engine.keyspace import Ask, Keyspace
@@ -13,7 +13,7 @@ from orc.engine.read_plan import read_through
 from orc.engine.template import fields, names_of
 from orc.engine.wrapper import Parameters, compile_wrapper, local_key
 from orc.engine.write_plan import remove_many
-from orc.errors import ConfigError, OrcWarning
+from orc.errors import ConfigError
 from orc.model.entry import MISSING
 from orc.model.key import arguments, local
 from orc.model.tags import render
@@ -35,10 +35,6 @@ def title_of(function: Callable[..., Any]) -> str:
     # A method of a built-in type has no module, and that of a built-in object may be None.
     module = getattr(function, "__module__", None) or "builtins"
     return f"{module}.{named.__qualname__}"
-
-
-_CALLER = 3
-"""Frames from a warning of :func:`decorate` to who decorates a function."""
 
 
 def is_named(function: Callable[..., Any]) -> bool:
@@ -91,11 +87,9 @@ def decorate(  # noqa: PLR0913 - the terms of one function
     named = is_named(function) or place.get("namespace") is not None
     keyspace = Keyspace(core, terms, space, counters, title, **place, shared=named)
     if core.tiers and not named:
-        warnings.warn(
+        notices.warn(
             f"{title} is cached in memory alone: its name does not tell it from other functions. "
-            'Give it a place of its own, @cached(namespace="..."), to have it in the shared tiers.',
-            OrcWarning,
-            stacklevel=_CALLER,
+            'Give it a place of its own, @cached(namespace="..."), to have it in the shared tiers.'
         )
     cached = CachedFunction(keyspace, title, parameters.names, keyed, tags)
     compiled = compile_wrapper(

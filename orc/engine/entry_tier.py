@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from _thread import RLock
 
+from orc import notices
 from orc.errors import TierError, UnstorableError
 from orc.lifecycle import pending
 from orc.lifecycle.chance import token
@@ -321,7 +322,12 @@ class EntryTier:
 
     def counts(self) -> Mapping[str, float]:
         """Return what was counted here and by the tier, by name; numbers of this process."""
-        return {**self.tier.counts(), **self._counts, "seconds": self._seconds}
+        counted: Mapping[str, float] = {}
+        try:
+            counted = self.tier.counts()
+        except Exception as error:  # noqa: BLE001 - a tier may be anybody's
+            notices.warn_of_bug(f"the tier {self.name}", error)
+        return {**counted, **self._counts, "seconds": self._seconds}
 
     def _count(self, name: str, amount: float = 1) -> None:
         with self._lock:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
+from orc import notices
 from orc.engine.views import TaggedThaw, View
 from orc.errors import (
     ConfigError,
-    OrcWarning,
+    TierError,
     UncacheableError,
     UncopyableError,
     UnstorableError,
@@ -222,11 +221,9 @@ class Keyspace:
             if self.terms.strict:
                 raise
             if self.counters.add("uncopyable") == 1:
-                warnings.warn(
+                notices.warn(
                     f"{self.counters.name}: {error}, for all who ask to share. It is returned and "
-                    "not stored.",
-                    OrcWarning,
-                    stacklevel=2,
+                    "not stored."
                 )
             return None
 
@@ -377,13 +374,11 @@ class Keyspace:
         """Count what a tier did not do, or was not given, and return why."""
         if isinstance(error, UnstorableError):
             if self.counters.add("unstorable") == 1 and not self.terms.strict:
-                warnings.warn(
-                    f"{self.counters.name}: {error}. It is kept in memory alone.",
-                    OrcWarning,
-                    stacklevel=2,
-                )
+                notices.warn(f"{self.counters.name}: {error}. It is kept in memory alone.")
         else:
             self.counters.tier("errors", tier.name, amount)
+            if not isinstance(error, TierError | ConfigError):
+                notices.warn_of_bug(f"the tier {tier.name}", error)
         return error
 
     def address(self, values: Sequence[object]) -> Address:

@@ -8,10 +8,10 @@ threads get it by ``orc.carry``; a bare thread has no request.
 
 from __future__ import annotations
 
-import warnings
 from contextvars import ContextVar
 
-from orc.errors import ConfigError, NoRequestError, OrcWarning, ScopeClosedError, ScopeError
+from orc import notices
+from orc.errors import ConfigError, NoRequestError, ScopeClosedError, ScopeError
 from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life, runtime_invocation
@@ -372,9 +372,7 @@ def _safely(call: Callable[..., object], *args: object) -> None:
         name = getattr(call, "__qualname__", type(call).__qualname__)
         if name not in _complained:
             _complained.add(name)
-            warnings.warn(
+            notices.warn(
                 f"{name} failed at the begin or end of a request, and was passed over: "
-                f"{type(error).__name__}: {error}",
-                OrcWarning,
-                stacklevel=2,
+                f"{type(error).__name__}: {error}"
             )

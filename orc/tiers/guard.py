@@ -394,5 +394,5 @@ class Guard:
 
     def restored(self) -> None:
         """Go on in a copy of a snapshot, in which every connection is dead."""
-        self._health.reset()
+        self._health.restored()
         self.tier.close()

@@ -106,6 +106,8 @@ class Call:
         if isinstance(error, TierError):
             health.failed(error, self._own, rows=len(self.rows))
         elif error is None:
+            if health.unproven and not self._unproven:
+                health.proven()
             budget, nearly = self.budget, health.slow_from * NEARLY
             own = seconds - budget.excused
             slow = own > health.slow_from

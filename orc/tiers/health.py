@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from _thread import RLock
 
+from orc import notices
 from orc.errors import (
-    OrcWarning,
     TierError,
     TierReadOnlyError,
     TierRefusedError,
@@ -18,6 +18,7 @@ from orc.errors import (
 )
 from orc.model.row import Budget
 from orc.tiers.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+from orc.tiers.outages import NO_READS, NO_WRITES, NOT_ALL, SILENT, TOLD, Outages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Health:
         "_connected",
         "_counts",
         "_lock",
+        "_refused_at",
         "_remaining",
         "_reserve",
         "_rest",
@@ -80,9 +82,11 @@ class Health:
         "_whole",
         "budget",
         "name",
+        "outages",
         "reads",
         "remote",
         "slow_from",
+        "unproven",
         "writes",
     )
 
@@ -108,22 +112,35 @@ class Health:
         self.reads = Breaker()
         self.writes = Breaker()
         self._warned: set[str] = set()
+        self.outages = Outages(tier, clock)
         self.slow_from = self.budget * (1.0 if small else SLOW)
         if self._alone:
-            tier.leave_alone(rest, self.slow_from)  # type: ignore[attr-defined]
-        self.forked()
+            tier.leave_alone(rest, self.slow_from, self.outages)  # type: ignore[attr-defined]
+        self._begin()
 
     def forked(self) -> None:
         """Begin as a new process: counting from zero, with everything to be seen anew."""
+        TOLD.forget_all()
+        self.outages.forget()
+        self._begin()
+
+    def restored(self) -> None:
+        """Begin in a copy of a snapshot, where every connection is dead."""
+        self.outages.forget()
+        self._reset()
+
+    def _begin(self) -> None:
         self._lock = RLock()
         self._counts = dict.fromkeys(COUNTED.split(), 0.0)
-        self.reset()
+        self._reset()
 
-    def reset(self) -> None:
-        """Begin where every connection is dead."""
+    def _reset(self) -> None:
         self._connected = False
         self._slow = 0
         self._slow_until = float("-inf")
+        self._refused_at: tuple[float, float] | None = None
+        self.unproven = False
+        """Whether the tier failed in a way that opened no breaker, and has not answered since."""
         for each in self._breakers():
             each.reset()
 
@@ -199,6 +216,29 @@ class Health:
         """Learn how a probe has ended."""
         for breaker, number in zip((self._whole, own), probe, strict=True):
             (breaker.succeeded if well else breaker.abandoned)(number)
+            if well and number:
+                self.outages.ended(self._what(breaker))
+
+    def proven(self) -> None:
+        """Learn that the tier answered, after an error that opened no breaker.
+
+        One refusal does not end because another request is answered: a full server still reads.
+        """
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        refused_at = self._refused_at
+        if refused_at is not None:
+            since = max(abs(wall - refused_at[0]), abs(monotonic - refused_at[1]))
+            if since < REFUSED_REST:
+                return
+            self._refused_at = None
+            self.outages.ended(NOT_ALL)
+        self.unproven = False
+        self.outages.ended()
+
+    def _what(self, breaker: Breaker) -> tuple[str, str]:
+        if breaker is self.reads:
+            return NO_READS
+        return NO_WRITES if breaker is self.writes else SILENT
 
     def _resting(self, breaker: Breaker, wall: float, monotonic: float) -> TierUnavailableError:
         self.count("resting")
@@ -283,33 +323,44 @@ class Health:
         else:
             kind, opens = "other_errors", False
         self.count(kind)
+        to_mend = _is_to_mend(error)
         if opens and not (self._alone and kind in OF_A_SERVER):
-            self._open(breaker, rest, str(error))
-        if kind == "refused_errors" or getattr(error, "doubtful", False):
+            self._open(breaker, rest, str(error), told=to_mend)
+        elif kind == "other_errors" and whole and not error.repeated:
+            self._refused_at = self._clock.wall(), self._clock.monotonic()
+            self.unproven = True
+            self.outages.began(str(error), 0.0, NOT_ALL)
+        if to_mend:
             self._warn(str(error), rest)
 
     def not_warmed(self, error: TierError) -> None:
         """Learn in the init phase that the tier will not do as it is set up, or may not."""
-        if isinstance(error, TierRefusedError) or getattr(error, "doubtful", False):
+        if _is_to_mend(error):
             self.failed(error, self.reads, rows=1)
+        else:
+            self.unproven = True
+            self.outages.began(str(error), 0.0)
 
-    def _open(self, breaker: Breaker, rest: float, reason: str) -> None:
+    def _open(self, breaker: Breaker, rest: float, reason: str, *, told: bool = False) -> None:
         if breaker.opened(rest, reason, self._clock.wall(), self._clock.monotonic()):
             self.count("opened")
+            if not told:
+                self.outages.began(reason, rest, self._what(breaker))
 
     def _warn(self, message: str, rest: float) -> None:
         with self._lock:
             if message in self._warned or len(self._warned) >= MOST_WARNINGS:
                 return
             self._warned.add(message)
-        import warnings
-
-        warnings.warn(
+        notices.warn(
             f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
-            f"every {rest:.3g} s.",
-            OrcWarning,
-            stacklevel=2,
+            f"every {rest:.3g} s."
         )
+
+
+def _is_to_mend(error: TierError) -> bool:
+    """Tell whether a person must mend what is wrong: a right, an address, a certificate."""
+    return isinstance(error, TierRefusedError) or getattr(error, "doubtful", False)
 
 
 OF_A_SERVER = {"timeout_errors", "unavailable_errors", "refused_errors"}

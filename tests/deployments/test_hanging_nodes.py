@@ -91,3 +91,24 @@ def test_a_frozen_sentinel_is_left(sentinels, user, when):
     else:
         made = user(sentinels.url(), 50)
     eventually(lambda: made.found() == 50, AFTER)
+
+
+@pytest.mark.parametrize("kind", ["cluster", "sentinels"])
+def test_an_outage_of_one_server_is_told_with_its_address(kind, request, user, caplog):
+    """Once, by the logger; and its end, be it that another server has taken over."""
+    caplog.set_level("INFO", "orc")
+    servers = request.getfixturevalue(kind)
+    made = user(servers.url(), 50)
+    made.fill()
+    eventually(lambda: made.found() == 50)
+    caplog.clear()
+    server, replica = (
+        (servers.masters[1], servers.replicas[1])
+        if kind == "cluster"
+        else (servers.master, servers.replica)
+    )
+    server.freeze()
+    fail_over(made, "one by one", replica)
+    eventually(lambda: made.found() == 50, AFTER)
+    told = [(each.levelname, each.host) for each in caplog.records if each.name == "orc"]
+    assert told == [("WARNING", f"127.0.0.1:{server.port}"), ("INFO", f"127.0.0.1:{server.port}")]

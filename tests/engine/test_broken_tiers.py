@@ -9,6 +9,8 @@ import pytest
 import orc
 from orc.errors import UncopyableError
 
+pytestmark = pytest.mark.filterwarnings("ignore:the tier .* has a bug")
+
 
 class Origin:
     """A loader that counts its calls."""

@@ -121,6 +121,7 @@ def test_strict_raises_for_what_has_no_copy(container, log):
 # -- tiers that are broken ---------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:the tier .* has a bug")
 @pytest.mark.parametrize("broken", ["near", "deep"])
 def test_a_failed_write_is_a_count(container, near, deep, broken):
     """The other tier and memory have the value."""

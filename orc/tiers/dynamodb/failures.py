@@ -52,8 +52,11 @@ def error_of(error: Exception, operation: str, table: str, region: str) -> TierE
     if name in _SETTINGS:
         hint = ": name it by region=, or AWS_REGION" if "Region" in name else ""
         return TierRefusedError(f"{place}: AWS's settings are not complete ({name}){hint}")
-    if name == "SSLError":
-        return TierUnavailableError(f"{place}: the endpoint's certificate was not accepted")
+    if name == "SSLError" and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return TierRefusedError(
+            f"{place}: the endpoint's certificate is not accepted: name the file of the authority "
+            "that signed it in AWS_CA_BUNDLE"
+        )
     return TierUnavailableError(f"{place} cannot be reached for {operation} ({name})")
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from orc.errors import (
-    ConfigError,
-    TierError,
-    TierRefusedError,
-    TierThrottledError,
-)
+from orc.errors import ConfigError, TierError, TierRefusedError, TierThrottledError
 from orc.model.row import Budget
 from orc.tiers.dynamodb import requests as word
 from orc.tiers.dynamodb.handed import handed_in
@@ -100,6 +95,11 @@ class DynamoDB:
 
     def __repr__(self) -> str:
         return f"<DynamoDB table {self._transport.table!r}>"
+
+    @property
+    def where(self) -> str:
+        """The table and its endpoint, as messages show them."""
+        return self._transport.where
 
     # -- the life of the process ------------------------------------------------------------------
 

@@ -124,6 +124,13 @@ class Transport:
         if client is not None and self._given is None:
             _close(client)
 
+    @property
+    def where(self) -> str:
+        """The table and its endpoint, as far as that is known."""
+        endpoint = self._client.meta.endpoint_url if self._client is not None else self._endpoint
+        host = str(endpoint or "").rpartition("@")[2].rpartition("//")[2]
+        return f"{self.table} ({host})" if host else self.table
+
     def ready(self, budget: Budget) -> Time:
         """Make the client if need be.
 

@@ -7,6 +7,7 @@ from _thread import _local
 from orc.errors import ConfigError, TierError, TierUnavailableError
 from orc.tiers.redis.replies import failure, server_error
 from orc.tiers.redis.single import Single
+from orc.tiers.redis.url import DATA, shown
 from orc.tiers.redis.vendor import is_reply
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ class Handed(Single):
     def __init__(self, client: object) -> None:
         self._node = HANDED_IN
         self.by_slot = is_cluster(client)
-        self.where = "the server of the client"
+        self.where = _where(client)
         self._remedy = "hand in a RedisCluster, or the address redis+cluster://host"
 
     def servers(self) -> list[Node]:
@@ -66,6 +67,18 @@ class Handed(Single):
 
 def _of_one_node(reply: Any) -> Any:
     return TierError(str(reply)) if isinstance(reply, TierUnavailableError) else reply
+
+
+def _where(client: Any) -> str:
+    """Return the server of a client, as messages show it: never its user or its password."""
+    pool = getattr(client, "connection_pool", None)
+    options = getattr(pool, "connection_kwargs", None) or {}
+    host, port, path = options.get("host"), options.get("port"), options.get("path")
+    if isinstance(path, str):
+        return path
+    if isinstance(host, str) and isinstance(port, int):
+        return shown((host, port, DATA))
+    return "the server of the client"
 
 
 def check_decoding(client: Any) -> None:

@@ -230,5 +230,6 @@ class Cluster:
         self._changed = self._down = False
         nodes = list(dict.fromkeys([*self.servers(), *self._given]))
         self.nodes.keep(nodes)
+        self.nodes.replaced(self.servers())
         self.nodes.advisers = last(nodes, seed) if seed in nodes else nodes
         return None

@@ -11,6 +11,7 @@ from orc.errors import TierError, TierRefusedError, TierTimeoutError, TierUnavai
 from orc.tiers.breaker import Breaker
 from orc.tiers.guarded_call import LARGE, NEARLY
 from orc.tiers.health import FEW_ROWS, REFUSED_REST, SLOW_CALLS
+from orc.tiers.outages import BACK, REPLACED
 from orc.tiers.redis.url import shown
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orc.model.row import Budget
+    from orc.tiers.outages import Outages
     from orc.tiers.redis.operations import Command
     from orc.tiers.redis.rounds import Sends
     from orc.tiers.redis.url import Node
@@ -47,6 +49,7 @@ class Nodes:
         "_silent",
         "_slow",
         "advisers",
+        "outages",
         "refused",
         "rest",
         "slow_from",
@@ -54,6 +57,7 @@ class Nodes:
 
     def __init__(self, advisers: list[Node]) -> None:
         self.advisers = advisers
+        self.outages: Outages | None = None
         self.rest = 5.0
         self.slow_from = float("inf")
         self.forget()
@@ -97,6 +101,12 @@ class Nodes:
         """Forget all servers but these: the others are asked for nothing any more."""
         for node in self._breakers.keys() - set(nodes):
             self._breakers.pop(node, None)
+            self._over(node, REPLACED)
+
+    def replaced(self, by: list[Node]) -> None:
+        """Tell that the outages are over of all servers but these, which have the keys now."""
+        for node in self._breakers.keys() - set(by):
+            self._over(node, REPLACED)
 
     def may_ask(self, budget: Budget) -> bool:
         """Tell whether it is time to ask again which server took over, and count it."""
@@ -172,9 +182,9 @@ class Nodes:
                 self._breakers.setdefault(node, Breaker())
                 self.let_go(node)
         elif isinstance(answer, TierUnavailableError):
-            self.leave(node, UNREACHED_REST, str(answer), budget)
+            self.leave(node, UNREACHED_REST, str(answer), budget, warned=answer.doubtful)
         elif isinstance(answer, TierRefusedError):
-            self.leave(node, REFUSED_REST, str(answer), budget)
+            self.leave(node, REFUSED_REST, str(answer), budget, warned=True)
             self._mistaken.add(node)
         elif isinstance(answer, TierError):
             self.let_go(node)
@@ -187,6 +197,11 @@ class Nodes:
         if node in self._breakers:
             self._breakers.pop(node, None)
             self._silent.pop(node, None)
+            self._over(node)
+
+    def _over(self, node: Node, how: str = BACK) -> None:
+        if self.outages is not None:
+            self.outages.ended(host=shown(node), how=how)
 
     def _count(self, counts: dict[Node, int], node: Node) -> int:
         """Count what a server has done running; return how often."""
@@ -215,12 +230,16 @@ class Nodes:
             reason = f"{shown(node)} had not answered after {seconds:.3g} s"
             self.leave(node, self.rest, reason, budget)
 
-    def leave(self, node: Node, rest: float, reason: str, budget: Budget) -> None:
-        """Leave a server alone for so many seconds."""
+    def leave(
+        self, node: Node, rest: float, reason: str, budget: Budget, *, warned: bool = False
+    ) -> None:
+        """Leave a server alone for so many seconds; tell the outage, unless it is warned of."""
         self._mistaken.discard(node)
         now = budget.now()
         if now is not None:
             self._breakers.setdefault(node, Breaker()).opened(rest, reason, *now)
+            if self.outages is not None and not warned:
+                self.outages.began(reason, rest, host=shown(node))
 
 
 def rows_of(commands: list[Command]) -> int:

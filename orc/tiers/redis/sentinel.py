@@ -70,7 +70,9 @@ class Master:
         refused = None if master in probed else self.nodes.refusal(master, budget)
         if refused is not None:
             # No news of the server: to ask a Sentinel at once would be to ask it each time.
-            return [TierError(str(refused))] * len(commands)
+            error = TierError(str(refused))
+            error.repeated = True
+            return [error] * len(commands)
         probed.add(master)
         before = budget.waited
         try:

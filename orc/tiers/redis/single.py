@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orc.errors import OrcWarning, TierRefusedError, TierUnavailableError
+from orc import notices
+from orc.errors import TierRefusedError, TierUnavailableError
 from orc.tiers.redis.replies import ServerError
 from orc.tiers.redis.rounds import drive, replies_of
 from orc.tiers.redis.url import shown
@@ -79,12 +80,8 @@ class Single:
         return replies
 
     def _warn(self) -> None:
-        import warnings
-
-        warnings.warn(
+        notices.warn(
             f"{self.where} is a cluster behind one address, which takes no command for several "
             f"keys: they are asked for one by one, in one go. To ask each node for its own keys, "
-            f"{self._remedy}",
-            OrcWarning,
-            stacklevel=2,
+            f"{self._remedy}"
         )

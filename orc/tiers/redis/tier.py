@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orc.model.row import Claim, Row, Write
+    from orc.tiers.outages import Outages
     from orc.tiers.redis.rounds import Steps
 
 BUDGET = 0.05
@@ -170,9 +171,7 @@ class Redis:
             self.store = f"{self._shown} {self._target.options.get('db', 0)}"
         elif is_client(url_or_client):
             if credentials is not None:
-                raise ConfigError(
-                    "Redis(credentials=...) is for an address: the client has its own"
-                )
+                raise ConfigError("Redis(credentials=...) with a client: it has its own")
             self._client = url_or_client
             self._route = Handed(url_or_client)
             self._shown = f"a {type(url_or_client).__module__}.{type(url_or_client).__name__}"
@@ -188,11 +187,19 @@ class Redis:
         """Whether it leaves each of its servers alone by itself: in a cluster, and by Sentinel."""
         return self._route.nodes is not None
 
-    def leave_alone(self, rest: float, slow_from: float) -> None:
-        """Say for how long (seconds) its own breakers go, and which reply is a slow one."""
+    def leave_alone(self, rest: float, slow_from: float, outages: Outages) -> None:
+        """Say how long (seconds) its own breakers stay open, which reply is slow, and whom to tell.
+
+        `outages` is told of each server that is left alone, and of its return.
+        """
         nodes = self._route.nodes
         if nodes is not None:
-            nodes.rest, nodes.slow_from = rest, slow_from
+            nodes.rest, nodes.slow_from, nodes.outages = rest, slow_from, outages
+
+    @property
+    def where(self) -> str:
+        """The server, the service or the client, as messages show it."""
+        return str(self._shown if self._route.nodes else self._route.where)
 
     @property
     def needs(self) -> str:

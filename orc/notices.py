@@ -1,0 +1,79 @@
+"""What ORC tells the people who run it: warnings, and records of the logger ``orc``.
+
+A fault that a person must mend (an address, a right, a certificate, a bug) is one ``OrcWarning``.
+A fault that comes and goes (a server that is down) is a log record. No fault is told both ways.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from orc.errors import OrcWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+LOGGER: Final = "orc"
+_PACKAGE: Final = __file__.rpartition("notices")[0]
+COMPILED: Final = "<orc: "
+"""How the file names of code begin that ORC compiles at run time."""
+_BETWEEN: Final = frozenset({"asyncio", "concurrent", "contextlib", "functools", "threading"})
+"""Packages of the standard library whose frames are between ORC and the code that uses it."""
+
+
+def warn(message: str) -> None:
+    """Give an ``OrcWarning`` that points at the nearest line which is not ORC's own.
+
+    Raises the warning where the user's filters turn warnings into errors.
+    """
+    import warnings
+
+    frame: Any = sys._getframe(1)  # noqa: SLF001 - ``warnings`` does the same
+    while frame.f_back is not None and not _is_of_the_user(frame):
+        frame = frame.f_back
+    names = frame.f_globals
+    warnings.warn_explicit(
+        message,
+        OrcWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        names.get("__name__") or "<unknown>",
+        names.setdefault("__warningregistry__", {}),
+    )
+
+
+MOST_BUGS: Final = 16
+"""Different bugs that are warned of; a text with a number in it would never be the same."""
+_bugs: set[str] = set()
+
+
+def warn_of_bug(whose: str, error: Exception) -> None:
+    """Warn once in the process of an error that the code of somebody else should not raise."""
+    text = f"{whose} has a bug: {type(error).__name__}: {error}"[:500]
+    if text in _bugs or len(_bugs) >= MOST_BUGS:
+        return
+    _bugs.add(text)
+    warn(f"{text}. It counts as a miss; a tier raises a TierError for what it cannot do.")
+
+
+def record(level: str, message: str, **fields: object) -> None:
+    """Write a record of the logger ``orc``: `level` is ``"warning"`` or ``"info"``.
+
+    `fields` become attributes of the record, for handlers that write JSON. The logging module is
+    imported now, and not before. Never raises: a handler of the user's may be at fault.
+    """
+    try:
+        import logging
+
+        getattr(logging.getLogger(LOGGER), level)(message, extra=fields)
+    except Exception:  # noqa: BLE001, S110 - there is nowhere left to tell it
+        pass
+
+
+def _is_of_the_user(frame: Any) -> bool:
+    """Tell whether a frame is neither ORC's nor one of the modules that call code for others."""
+    if frame.f_code.co_filename.startswith((_PACKAGE, COMPILED)):
+        return False
+    name = str(frame.f_globals.get("__name__"))
+    return name.partition(".")[0] not in _BETWEEN
