@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orc.lifecycle.scope import current_request as current_request
     from orc.lifecycle.scope import request_scope as request_scope
     from orc.model.entry import MISSING as MISSING
+    from orc.model.unavailable import is_unavailable as is_unavailable
     from orc.stats.report import Report as Report
     from orc.tiers.disk.tier import Disk as Disk
     from orc.tiers.dynamodb.tier import DynamoDB as DynamoDB
@@ -60,6 +61,7 @@ _PLACES = {
     "errors": "orc.errors",
     "fleet": "orc.fleet",
     "handler": "orc.lifecycle.handler",
+    "is_unavailable": "orc.model.unavailable",
     "request_cached": "orc.engine.request_memo",
     "request_scope": "orc.lifecycle.scope",
     "testing": "orc.testing",
@@ -86,6 +88,7 @@ __all__ = (
     "errors",
     "fleet",
     "handler",
+    "is_unavailable",
     "register",
     "request_cached",
     "request_scope",

@@ -115,7 +115,7 @@ class NotSetError(OrcError, LookupError):
 class SourceUnavailable(OrcError):
     """Raise it in a loader to say that the origin cannot be reached.
 
-    It is in ``stale_on`` by default, with ``OSError``: a stale value may be served in its place.
+    ``orc.is_unavailable`` is true of it, so a stale value may be served in its place.
     """
 
 

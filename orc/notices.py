@@ -49,12 +49,12 @@ _bugs: set[str] = set()
 
 
 def warn_of_bug(whose: str, error: Exception) -> None:
-    """Warn once in the process of an error that the code of somebody else should not raise."""
+    """Warn once in the process of an error that a user's code should not have raised."""
     text = f"{whose} has a bug: {type(error).__name__}: {error}"[:500]
     if text in _bugs or len(_bugs) >= MOST_BUGS:
         return
     _bugs.add(text)
-    warn(f"{text}. It counts as a miss; a tier raises a TierError for what it cannot do.")
+    warn(f"{text}. The cache goes on without it.")
 
 
 def record(level: str, message: str, **fields: object) -> None:

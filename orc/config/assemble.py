@@ -11,7 +11,7 @@ from _thread import RLock
 from orc.config.settings import Settings, checked
 from orc.engine.core import Core, remaining
 from orc.engine.terms import Terms
-from orc.errors import ConfigError, SourceUnavailable
+from orc.errors import ConfigError
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.environment import read
 from orc.lifecycle.life import after_fork_in_child
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from orc.config.tier_urls import TierUrl
     from orc.model.ports import ClockLike, Codec, SharedTier, Tier
 
-STALE_ON = (OSError, SourceUnavailable)
-"""Errors that say "the origin cannot be reached"; ``OSError`` covers connections and time-outs."""
 
 _lock = RLock()
 _shared: list[Memory] = []
@@ -216,9 +214,12 @@ def changed(
 
 
 def stale_errors(stale_on: object) -> Any:
-    """Check ``stale_on``: an exception class, a tuple of them, or a predicate of the error."""
+    """Check ``stale_on``: an exception class, a tuple of them, or a predicate of the error.
+
+    Without one, ``None``: the terms go by ``orc.is_unavailable``.
+    """
     if stale_on is None:
-        return STALE_ON
+        return None
     classes = stale_on if isinstance(stale_on, tuple) else (stale_on,)
     if all(isinstance(each, type) and issubclass(each, BaseException) for each in classes):
         return classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orc import notices
 from orc.model.freshness import stale_if_error_seconds, ttl_seconds
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ class Terms:
         jitter: float,
         stale_if_error: float | None,
         stale_while_revalidate: float,
-        stale_on: StaleOn,
+        stale_on: StaleOn | None,
         backoff: float,
         isolation: str,
         strict: bool,
@@ -74,9 +75,18 @@ class Terms:
 
     def excuses(self, error: BaseException) -> bool:
         """Tell whether a stale value may be served in the place of this error."""
-        if isinstance(self.stale_on, tuple):
-            return isinstance(error, self.stale_on)
-        return bool(self.stale_on(error))
+        stale_on = self.stale_on
+        if stale_on is None:
+            from orc.model.unavailable import is_unavailable
+
+            return is_unavailable(error)
+        if isinstance(stale_on, tuple):
+            return isinstance(error, stale_on)
+        try:
+            return bool(stale_on(error))
+        except Exception as bug:  # noqa: BLE001 - the caller is owed the loader's own error
+            notices.warn_of_bug(f"stale_on={getattr(stale_on, '__qualname__', stale_on)}", bug)
+            return False
 
     def error_window(self, life: float) -> float:
         """Seconds after freshness for which a value that lived `life` seconds excuses an error."""

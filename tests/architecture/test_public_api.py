@@ -32,6 +32,7 @@ PUBLIC: tuple[str, ...] = (
     "errors",
     "fleet",
     "handler",
+    "is_unavailable",
     "register",
     "request_cached",
     "request_scope",

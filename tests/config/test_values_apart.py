@@ -120,7 +120,7 @@ def test_stale_values(fresh: Callable, spoil: Callable) -> None:
     @cache.cached
     def f() -> object:
         if broken:
-            raise OSError
+            raise ConnectionError
         return fresh()
 
     spoil(f())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 import orc
@@ -44,18 +46,24 @@ def make(memory, clock, driven):
 # -- which errors ------------------------------------------------------------------------------
 
 EXCUSED = [
-    OSError(),
     ConnectionError(),
     TimeoutError(),
-    FileNotFoundError(),
+    OSError(errno.EHOSTUNREACH, "no route"),
     orc.SourceUnavailable(),
 ]
-NOT_EXCUSED = [LookupError(), ValueError(), RuntimeError("forbidden")]
+NOT_EXCUSED = [
+    OSError(),
+    FileNotFoundError(),
+    PermissionError(),
+    LookupError(),
+    ValueError(),
+    RuntimeError("forbidden"),
+]
 
 
 @pytest.mark.parametrize("error", EXCUSED, ids=repr)
 def test_stale_stands_in_for_an_origin_that_cannot_be_reached(make, clock, origin, error):
-    """By default for ``OSError`` and ``SourceUnavailable``; told apart in the statistics."""
+    """By default for errors of the network; told apart in the statistics."""
     cache = make()
     cache.get_or_set("key", origin)
     clock.advance(TTL)

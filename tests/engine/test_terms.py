@@ -191,7 +191,7 @@ def test_a_bad_term_is_refused_at_decoration(cache: orc.Cache, name: str, value:
 def test_a_stale_value_stands_in_for_an_unreachable_origin(
     cache: orc.Cache, clock: ManualClock, kind: Callable, calls: list, settle: Callable
 ) -> None:
-    """For OSError and SourceUnavailable, within the window; other errors reach the caller."""
+    """For errors of the network, within the window; other errors reach the caller."""
     errors: list[Exception] = []
 
     if inspect.iscoroutinefunction(kind):
@@ -234,7 +234,7 @@ def test_the_origin_is_left_alone_after_it_failed(cache: orc.Cache, clock: Manua
     def f() -> int:
         calls.append(clock.wall())
         if len(calls) > 1:
-            raise OSError
+            raise ConnectionError
         return 1
 
     f()

@@ -30,6 +30,7 @@ cache = orc.Cache(
 )
 orc.Cache(ttl=lambda value: 60 if value else None, stale_on=lambda error: True)
 orc.Cache(ttl=None, stale_on=OSError)
+orc.Cache(stale_on=lambda error: orc.is_unavailable(error) or isinstance(error, KeyError))
 assert_type(cache, orc.Cache)
 assert_type(orc.default_cache(), orc.Cache)
 assert_type(cache.partition("acme"), orc.Cache)

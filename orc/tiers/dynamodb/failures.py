@@ -9,6 +9,7 @@ from orc.errors import (
     TierTimeoutError,
     TierUnavailableError,
 )
+from orc.model.unavailable import THROTTLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
 
 CONDITION = "ConditionalCheckFailedException"
 
-_THROTTLED = frozenset({
-    "ProvisionedThroughputExceededException", "ThrottlingException", "ThrottledException",
-    "Throttling", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown",
-    "RequestThrottled", "RequestThrottledException", "LimitExceededException",
-    "BandwidthLimitExceeded", "PriorRequestNotComplete",
-})  # fmt: skip
 _UNKNOWN_CALLER = frozenset({
     "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException",
     "SignatureDoesNotMatch", "IncompleteSignatureException", "MissingAuthenticationTokenException",
@@ -69,7 +64,7 @@ def _of_answer(response: dict[str, Any], operation: str, place: str) -> TierErro
     code = str(response["Error"].get("Code", ""))
     said = str(response["Error"].get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return TierThrottledError(f"{place} throttles {operation} ({code})")
     if code == "ResourceNotFoundException":
         return TierRefusedError(
