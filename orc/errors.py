@@ -63,6 +63,9 @@ class OrcError(Exception):
 class ConfigError(OrcError, ValueError):
     """An argument, or a variable of the environment, has a value that is not allowed."""
 
+    value: object = None
+    """What a loader returned, where no ttl could be computed from it (``strict=True``)."""
+
 
 class UnkeyableError(OrcError, TypeError):
     """A key is not a string, or an argument of a call has no canonical form to make a key of."""

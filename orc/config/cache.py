@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orc.engine.terms import StaleOn, Terms
     from orc.engine.typed import AsyncCached, Cached, Decorator
     from orc.model.entry import Missing
-    from orc.model.freshness import Seconds
+    from orc.model.freshness import Seconds, Ttl
     from orc.model.ports import ClockLike, SharedTier, Tier
     from orc.stats.report import Report
     from orc.tiers.memory import Memory
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
     D = TypeVar("D")
-    Ttl = Seconds | Callable[[Any], Seconds | None] | None
 
 
 class Cache(ExplicitKeys):

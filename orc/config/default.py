@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import Any, ParamSpec, TypeVar, overload
 
-    from orc.config.cache import Ttl
     from orc.engine.terms import StaleOn
     from orc.engine.typed import AsyncCached, Cached, Decorator
     from orc.model.entry import Missing
-    from orc.model.freshness import Seconds
+    from orc.model.freshness import Seconds, Ttl
 
     P = ParamSpec("P")
     R = TypeVar("R")

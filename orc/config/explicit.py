@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orc.engine.keyspace import Keyspace
     from orc.model.entry import Missing
-    from orc.model.freshness import Seconds
+    from orc.model.freshness import Ttl
 
     R = TypeVar("R")
     D = TypeVar("D")
@@ -60,16 +60,19 @@ class ExplicitKeys:
         self,
         key: str,
         loader: Callable[[], R],
-        ttl: Seconds | Missing | None = MISSING,
+        ttl: Ttl | Missing = MISSING,
         tags: str | Sequence[str] = (),
     ) -> R:
         """Return the value of a key, calling `loader` for it if there is none.
+
+        `ttl` is seconds, a ``timedelta``, ``None`` (until evicted, in memory alone), or a callable
+        of the loaded value that returns one of these; what it returns below 0 counts as 0.
 
         One load for all who ask at once. What the loader raises reaches the caller, unless a stale
         value may stand in for it. Raises ``UncacheableError`` if the loader returns a coroutine or
         a generator, and ``RecursiveLoadError`` if it asks for the same key.
         """
-        value = self._trusted(key, ttl)
+        value = self._trusted(key, MISSING if callable(ttl) else ttl)
         if value is not MISSING:
             return value  # type: ignore[return-value]
         plan = loading(self._keyspace, key, loader, ttl, tags)
@@ -84,7 +87,7 @@ class ExplicitKeys:
             self,
             key: str,
             loader: Callable[[], Awaitable[R]],
-            ttl: Seconds | Missing | None = ...,
+            ttl: Ttl | Missing = ...,
             tags: str | Sequence[str] = ...,
         ) -> R: ...
         @overload
@@ -92,7 +95,7 @@ class ExplicitKeys:
             self,
             key: str,
             loader: Callable[[], R],
-            ttl: Seconds | Missing | None = ...,
+            ttl: Ttl | Missing = ...,
             tags: str | Sequence[str] = ...,
         ) -> R: ...
 
@@ -100,11 +103,11 @@ class ExplicitKeys:
         self,
         key: str,
         loader: Callable[[], Any],
-        ttl: Seconds | Missing | None = MISSING,
+        ttl: Ttl | Missing = MISSING,
         tags: str | Sequence[str] = (),
     ) -> Any:
         """Do as :meth:`get_or_set`, in a coroutine; `loader` may be ``async def`` or ``def``."""
-        value = self._trusted(key, ttl)
+        value = self._trusted(key, MISSING if callable(ttl) else ttl)
         if value is not MISSING:
             return value
         plan = loading(self._keyspace, key, loader, ttl, tags)
@@ -119,12 +122,13 @@ class ExplicitKeys:
         self,
         key: str,
         value: object,
-        ttl: Seconds | Missing | None = MISSING,
+        ttl: Ttl | Missing = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Store a value. ``ttl=None``: until evicted. 0: nothing is stored, or left, under the key.
 
-        A value of which no copy can be made is not stored either, and counted.
+        `ttl` may be a callable of the value, as in :meth:`get_or_set`. A value of which no copy can
+        be made is not stored either, and counted.
         """
         self.set_many({key: value}, ttl, tags)
 
@@ -132,7 +136,7 @@ class ExplicitKeys:
         self,
         key: str,
         value: object,
-        ttl: Seconds | Missing | None = MISSING,
+        ttl: Ttl | Missing = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Do as :meth:`set`, in a coroutine."""
@@ -141,7 +145,7 @@ class ExplicitKeys:
     def set_many(
         self,
         values: Mapping[str, object],
-        ttl: Seconds | Missing | None = MISSING,
+        ttl: Ttl | Missing = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Store several values."""
@@ -150,7 +154,7 @@ class ExplicitKeys:
     async def aset_many(
         self,
         values: Mapping[str, object],
-        ttl: Seconds | Missing | None = MISSING,
+        ttl: Ttl | Missing = MISSING,
         tags: str | Sequence[str] = (),
     ) -> None:
         """Do as :meth:`set_many`, in a coroutine."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from orc.engine.core import Core
     from orc.engine.patience import Patience
-    from orc.engine.terms import Terms
+    from orc.engine.terms import ComputedTtl, Terms
     from orc.model.address import Address
     from orc.model.ports import SharedTier
     from orc.model.tags import Snapshot
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 class Ask:
     """One request for one key: how to key it, and how to load it."""
 
-    __slots__ = ("anew", "key", "load", "patience", "tags", "ttl", "values")
+    __slots__ = ("anew", "key", "load", "patience", "reader_ttl", "tags", "ttl", "values")
 
     def __init__(  # noqa: PLR0913 - a record
         self,
@@ -55,7 +55,7 @@ class Ask:
         values: tuple[object, ...],
         load: Callable[[], object],
         *,
-        ttl: float | None = None,
+        ttl: float | ComputedTtl | None = None,
         tags: tuple[str, ...] = (),
         anew: bool = False,
     ) -> None:
@@ -65,7 +65,9 @@ class Ask:
         """What the key is made of: the arguments, or the explicit key alone."""
         self.load = load
         self.ttl = ttl
-        """Seconds, in the place of the terms' ttl."""
+        """Seconds, or what computes them, in the place of the terms' ttl."""
+        self.reader_ttl = ttl if isinstance(ttl, float) else None
+        """Seconds after which a value is too old for this reader, whatever it was stored with."""
         self.tags = tags
         self.anew = anew
         """Load, whatever is stored."""
@@ -180,7 +182,7 @@ class Keyspace:
         """
         if error is not None and not self.terms.excuses(error):
             return MISSING
-        view = self.look(ask.key, ask.ttl)
+        view = self.look(ask.key, ask.reader_ttl)
         if view.copy is None:
             return MISSING
         if error is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from orc.engine.operations import Fetch, GiveBack, Join, Load, Pause, Remove, Store, Wait
 from orc.engine.passed import Passed
 from orc.engine.read_many import acceptance
+from orc.engine.terms import fresh_for
 from orc.engine.views import thawed
 from orc.errors import TierError, TierTimeoutError, TierUnavailableError, UnstorableError
 from orc.model.entry import MISSING
@@ -30,7 +31,7 @@ def read_through(keyspace: Keyspace, ask: Ask) -> Plan:
     """Return the value of a key, loading it if need be."""
     flights = keyspace.core.flights
     if not ask.anew:
-        view = keyspace.look(ask.key, ask.ttl)
+        view = keyspace.look(ask.key, ask.reader_ttl)
         if view.trusted:
             value = keyspace.open(view)
             if value is not MISSING:
@@ -82,7 +83,7 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     try:
         # Memory again: another leader may have landed between the first look and this flight.
         if not ask.anew and ask.key in keyspace.space.index:
-            view = keyspace.look(ask.key, ask.ttl)
+            view = keyspace.look(ask.key, ask.reader_ttl)
             value = keyspace.open(view) if view.trusted else MISSING
             if value is not MISSING:
                 keyspace.counters.add("shared")
@@ -241,7 +242,7 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
         load_time = keyspace.load_time = max(0.0, core.clock.monotonic() - began[1])
         counters.add("load_seconds", load_time)
     kept = keyspace.keep(value)
-    ttl = keyspace.terms.ttl_of(value) if ask.ttl is None else ask.ttl
+    ttl = fresh_for(keyspace, value, ask.ttl)
     stored = kept is not None and ttl > 0
     life = keyspace.life_of(ttl)
     checked_at = None
@@ -372,4 +373,5 @@ def _of_others(keyspace: Keyspace, ask: Ask, flight: Flight) -> object:
 
 def _too_old(keyspace: Keyspace, ask: Ask, flight: Flight) -> bool:
     """Tell whether a flight brought what this reader's own, shorter ttl does not admit."""
-    return ask.ttl is not None and keyspace.core.clock.wall() >= flight.created_at + ask.ttl
+    ttl = ask.reader_ttl
+    return ttl is not None and keyspace.core.clock.wall() >= flight.created_at + ttl

@@ -37,7 +37,7 @@ def loading(keyspace: Keyspace, key: str, loader: Any, ttl: Any, tags: str | Seq
         asked,
         (asked,),
         loader,
-        ttl=None if ttl is MISSING else ttl_seconds(ttl),
+        ttl=_ttl(ttl),
         tags=names_of(tags, "tags"),
         anew=keyspace.core.gate.mode == BYPASS,
     )
@@ -49,17 +49,24 @@ def writing(
 ) -> Plan:
     """Store several values; with the cache switched off, remove what they would replace."""
     stored = {explicit(key): value for key, value in values.items()}
-    seconds = None if ttl is MISSING else ttl_seconds(ttl)
+    checked = _ttl(ttl)
     names = names_of(tags, "tags")
     if keyspace.core.gate.mode == DISABLED:
         return removing(keyspace, stored)
-    return write_many(keyspace, stored, seconds, names)
+    return write_many(keyspace, stored, checked, names)
 
 
 def removing(keyspace: Keyspace, keys: Iterable[str]) -> Plan:
     """Remove several keys."""
     gone = list(dict.fromkeys(_keys(keys)))
     return remove_many(keyspace, gone, [(key,) for key in gone])
+
+
+def _ttl(ttl: Any) -> Any:
+    """Return a ttl in seconds, what computes it, or ``None`` where the terms have it."""
+    if ttl is MISSING:
+        return None
+    return ttl if callable(ttl) else ttl_seconds(ttl)
 
 
 def _keys(keys: Iterable[str]) -> list[str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from orc import notices
-from orc.model.freshness import stale_if_error_seconds, ttl_seconds
+from orc.errors import ConfigError
+from orc.model.freshness import computed_ttl, stale_if_error_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from orc.engine.keyspace import Keyspace
+
+    ComputedTtl = Callable[[Any], object]
+    """Is given a loaded value, and returns its ttl."""
     StaleOn = tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
 
@@ -37,7 +42,7 @@ class Terms:
     def __init__(  # noqa: PLR0913 - a record of ten terms, given by name
         self,
         *,
-        ttl: float | Callable[[Any], object],
+        ttl: float | ComputedTtl,
         memory_ttl: float,
         jitter: float,
         stale_if_error: float | None,
@@ -63,16 +68,6 @@ class Terms:
         """Return these terms with some of them changed."""
         return Terms(**{name: getattr(self, name) for name in self.__slots__} | changes)
 
-    def ttl_of(self, value: object) -> float:
-        """Seconds for which this value is fresh; 0 for one that is not to be stored."""
-        if self.cache_if is not None and not self.cache_if(value):
-            return 0.0
-        return (
-            ttl_seconds(self.ttl(value), "what ttl(...) returned")
-            if callable(self.ttl)
-            else self.ttl
-        )
-
     def excuses(self, error: BaseException) -> bool:
         """Tell whether a stale value may be served in the place of this error."""
         stale_on = self.stale_on
@@ -95,3 +90,31 @@ class Terms:
     def longest_window(self, life: float) -> float:
         """Seconds after freshness for which a value is of any use."""
         return max(self.error_window(life), self.stale_while_revalidate)
+
+
+def fresh_for(keyspace: Keyspace, value: object, ttl: float | ComputedTtl | None) -> float:
+    """Return the seconds for which a value is fresh; 0 if it is not to be stored.
+
+    `ttl` takes the place of the terms' own. Where it cannot be computed, since the user's callable
+    raises or returns no duration, the value is not stored; that is counted, and warned of once.
+    Raises ``ConfigError`` instead, with the value in ``.value``, where the terms are strict.
+    """
+    terms = keyspace.terms
+    try:
+        if ttl is not None:
+            return ttl if isinstance(ttl, float) else computed_ttl(ttl(value))
+        if terms.cache_if is not None and not terms.cache_if(value):
+            return 0.0
+        return computed_ttl(terms.ttl(value)) if callable(terms.ttl) else terms.ttl
+    except Exception as error:
+        counters = keyspace.counters
+        what = "ttl" if terms.cache_if is None else "ttl or cache_if"
+        why = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+        said = f"{counters.name}: {what} cannot be told of the value: {why}"
+        if terms.strict:
+            wrong = ConfigError(said)
+            wrong.value = value
+            raise wrong from error
+        if counters.add("undated") == 1:
+            notices.warn(f"{said}. The value is returned and not stored.")
+        return 0.0

@@ -9,6 +9,7 @@ process.)
 from __future__ import annotations
 
 from orc.engine.operations import Remove, Store
+from orc.engine.terms import fresh_for
 from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from orc.engine.keyspace import Kept, Keyspace
     from orc.engine.operations import Plan
+    from orc.engine.terms import ComputedTtl
     from orc.model.address import Address
     from orc.model.entry import Entry
 
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 def write_many(
     keyspace: Keyspace,
     values: Mapping[str, object],
-    ttl: float | None,
+    ttl: float | ComputedTtl | None,
     tags: tuple[str, ...] = (),
 ) -> Plan:
-    """Store explicit keys with their values, for `ttl` seconds or as the terms say.
+    """Store explicit keys with their values, for `ttl` seconds, or as it or the terms compute.
 
     A value that cannot be stored leaves nothing under its key. A tier that fails is counted: a
     write that did not reach it is not an error, and its rows end with their ttl.
@@ -42,9 +44,9 @@ def write_many(
     failure: Exception | None = None
     for key, value in values.items():
         kept = keyspace.keep(value)
-        fresh_for = keyspace.terms.ttl_of(value) if ttl is None else ttl
-        life = keyspace.life_of(fresh_for)
-        stored = kept is not None and fresh_for > 0
+        seconds = fresh_for(keyspace, value, ttl)
+        life = keyspace.life_of(seconds)
+        stored = kept is not None and seconds > 0
         if kept is not None and stored:
             storable.append((key, kept, life))
         else:
@@ -52,8 +54,8 @@ def write_many(
         if not keyspace.tiers:
             continue
         address = keyspace.address((key,))
-        if stored and fresh_for < FOREVER:
-            entry = keyspace.entry(value, versions, began=began[0], life=life, ttl=fresh_for)
+        if stored and seconds < FOREVER:
+            entry = keyspace.entry(value, versions, began=began[0], life=life, ttl=seconds)
             travelling.append((address, entry, None))
         else:
             staying.append(address)

@@ -11,9 +11,13 @@ from orc.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
+    from decimal import Decimal
+    from typing import Any
 
     Seconds = int | float | timedelta
+    Ttl = Seconds | Callable[[Any], Seconds | Decimal | None] | None
 
 FOREVER = 100 * 365.25 * 86_400.0
 """Seconds. A ttl of ``None`` is this long: finite, so that no rule meets ``inf - inf``."""
@@ -36,6 +40,39 @@ def seconds(value: object, what: str) -> float:
             f"{what} is {value!r}: give seconds as an int, a float or a timedelta, 0 or more"
         )
     return float(min(number, FOREVER))
+
+
+def computed_ttl(value: object) -> float:
+    """Seconds of a ttl that somebody computed: 0 for what is over already, or never began.
+
+    A real number, such as a ``Decimal``; a ``timedelta``; or ``None``, which is "until evicted".
+    Raises ``ConfigError`` for anything else, and shows no more of it than its type.
+    """
+    if value is None:
+        return FOREVER
+    number = _number(value)
+    if number is None or number != number:  # noqa: PLR0124 - what is not a number
+        raise ConfigError(
+            f"it is of the type {type(value).__name__}"
+            + (" and is not a number" if number is not None else "")
+            + "; return seconds, as a number or a timedelta, or None"
+        )
+    return float(max(0, min(number, FOREVER)))
+
+
+def _number(value: object) -> int | float | None:
+    """Return what a duration is in seconds, or ``None`` if it is no duration."""
+    if isinstance(value, bool | str | bytes | type):
+        return None
+    if isinstance(value, int | float):
+        return value
+    total = getattr(value, "total_seconds", None)
+    try:
+        if callable(total):
+            value = total()
+        return float(value) if hasattr(value, "__float__") else None
+    except (ArithmeticError, TypeError, ValueError):
+        return None
 
 
 def ttl_seconds(value: object, what: str = "ttl") -> float:

@@ -66,6 +66,7 @@ class Counters:
         "tier_hits",
         "tier_misses",
         "uncopyable",
+        "undated",
         "unstorable",
     )
 
@@ -87,6 +88,8 @@ class Counters:
         """Values that were not stored, for want of a copy."""
         self.unstorable: int = 0
         """Values that shared tiers were not given, since they would not come back as they are."""
+        self.undated: int = 0
+        """Values that were not stored, since no ttl could be computed from them."""
         self.tier_hits: dict[str, int] = {}
         self.tier_misses: dict[str, int] = {}
         self.tier_errors: dict[str, int] = {}

@@ -91,6 +91,7 @@ class Report(Frozen):
     load_seconds: float
     uncopyable: int
     unstorable: int
+    undated: int
     oversize: int
     evicted: int
     expired: int
@@ -245,6 +246,7 @@ def _lines(report: Report) -> list[str]:
             {
                 "no copy can be made": report.uncopyable,
                 "in memory alone": report.unstorable,
+                "no ttl of them": report.undated,
                 "too large": report.oversize,
             },
         ),

@@ -16,6 +16,7 @@ SUMS = (
     "load_seconds",
     "uncopyable",
     "unstorable",
+    "undated",
     "oversize",
     "evicted",
     "expired",

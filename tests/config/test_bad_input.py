@@ -40,7 +40,6 @@ BAD_DURATIONS = [-1, -0.001, NAN, float("-inf"), "60", True, [], Decimal(60), b"
         lambda cache, ttl: cache.set_many({"k": 1}, ttl=ttl),
         lambda cache, ttl: cache.get_or_set("k", lambda: 1, ttl=ttl),
         lambda cache, ttl: cache.cached(ttl=ttl),
-        lambda cache, ttl: cache.cached(ttl=lambda _: ttl)(lambda: 1)(),
         lambda cache, ttl: orc.Cache(ttl=ttl),
         lambda cache, ttl: asyncio.run(cache.aset("k", 1, ttl=ttl)),
         lambda cache, ttl: asyncio.run(cache.aget_or_set("k", lambda: 1, ttl=ttl)),

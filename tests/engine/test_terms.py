@@ -120,15 +120,6 @@ def test_the_ttl_begins_with_the_load(cache: orc.Cache, clock: ManualClock) -> N
     assert slow() != first
 
 
-def test_an_error_of_the_ttl_callable_reaches_the_caller(cache: orc.Cache) -> None:
-    """As it is; nothing is stored, and nobody is left waiting."""
-    f = cache.cached(ttl=lambda x: 1 // x)(lambda x: x)
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            f(0)
-    assert f.cache_info().currsize == 0
-
-
 # -- cache_if, namespace, version ---------------------------------------------------------------
 
 

@@ -83,7 +83,7 @@ def test_a_story(clock: ManualClock) -> None:
     assert f.cache_info().oversize == 1
     with pytest.raises(KeyError):
         f("nothing")
-    answers["c"] = OSError()
+    answers["c"] = ConnectionError()
     clock.advance(61)
     assert f("c") == 3
     info = f.cache_info()
