@@ -137,7 +137,7 @@ def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> 
             wanted = f'"orc-cache[{extra}]"' if extra else module
             raise ConfigError(f"the tier {tier.name} needs {module}: pip install {wanted}")
     if hasattr(tier, "default_to"):
-        tier.default_to(temporary_directory(read()))
+        tier.default_to(lambda: temporary_directory(read()))
     from orc.tiers.guard import Guard
 
     times: dict[str, Any] = {

@@ -169,10 +169,92 @@ def shift_datetime() -> None:
         ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
 
 
+def move_files(old: str, new: str) -> None:
+    """Let everything of this process that leads into the folder `old` lead to its copy `new`.
+
+    That is `tempfile`'s folder, the current one, open files, and shared mappings of files. Paths
+    that the function has kept as text stay as they are.
+    """
+    import fcntl
+
+    tempfile: Any = sys.modules.get("tempfile")
+    if tempfile is not None and f"{tempfile.tempdir}/".startswith(f"{old}/"):
+        tempfile.tempdir = new + tempfile.tempdir[len(old) :]
+    real = os.path.realpath(old)
+
+    def copy_of(path: str) -> str | None:
+        return new + path[len(real) :] if f"{path}/".startswith(f"{real}/") else None
+
+    here = copy_of(os.getcwd())  # noqa: PTH109 - as above
+    if here is not None:
+        os.chdir(here)
+    moved: dict[int, int] = {}  # file descriptors, by the inode of the file that each had open
+    for fd in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - as above
+        try:
+            path = copy_of(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - as above
+        except FileNotFoundError:
+            continue  # it was the listing's own
+        found = os.fstat(fd)
+        if path is not None and found.st_mode & 0o170000 in {_REGULAR, _FOLDER}:
+            moved[found.st_ino] = fd
+            _reopen(fd, path, new, fcntl.fcntl(fd, fcntl.F_GETFL) & _KEPT_FLAGS)
+    _map_again(moved)
+
+
+_REGULAR, _FOLDER = 0o100000, 0o040000
+_KEPT_FLAGS = os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK | os.O_SYNC
+
+
+def _reopen(fd: int, path: str, folder: str, flags: int) -> None:
+    """Put the file at `path` in the place of an open one; a copy of that if it has no name."""
+    try:
+        file = os.open(path, flags)
+    except FileNotFoundError:
+        name = f"{folder}/{os.urandom(8).hex()}"
+        source = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+        with open(source, "rb") as old, open(name, "xb") as copy:  # noqa: PTH123 - as above
+            while data := old.read(1 << 20):
+                copy.write(data)
+        file = os.open(name, flags)
+        os.unlink(name)  # noqa: PTH108 - as above
+    if os.fstat(file).st_mode & 0o170000 == _REGULAR:
+        os.lseek(file, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_SET)
+    os.dup2(file, fd, inheritable=os.get_inheritable(fd))
+    os.close(file)
+
+
+def _map_again(moved: dict[int, int]) -> None:
+    """Replace the shared mappings of files whose descriptors now lead to copies."""
+    import ctypes
+
+    libc = ctypes.PyDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    place, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    libc.mmap.argtypes = (place, size, number, number, number, ctypes.c_long)
+    with open("/proc/self/maps", encoding="utf-8") as file:  # noqa: PTH123 - as above
+        lines = file.read().splitlines()
+    for line in lines:
+        addresses, rights, offset, _, inode, *_ = line.split()
+        fd = moved.get(int(inode))
+        if fd is None or rights[3] != "s":
+            continue
+        first, end = (int(each, 16) for each in addresses.split("-"))
+        protection = sum(1 << bit for bit, right in enumerate("rwx") if right in rights)
+        mode = os.O_RDWR if "w" in rights else os.O_RDONLY
+        copy = os.open(f"/proc/self/fd/{fd}", mode)
+        flags = mmap.MAP_SHARED | _MAP_FIXED
+        if libc.mmap(first, end - first, protection, flags, copy, int(offset, 16)) != first:
+            raise OSError(ctypes.get_errno(), "a mapped file cannot be mapped in the clone")
+        os.close(copy)
+
+
+_MAP_FIXED = 0x10  # which Python does not name
+
+
 class Template:
     """A process that has run its init, and of which the fleet orders clones. SnapStart."""
 
-    __slots__ = ("_connect", "_control", "_libc", "_offsets", "_pid")
+    __slots__ = ("_connect", "_control", "_libc", "_offsets", "_pid", "_tmp")
 
     def __init__(self, control: int, offsets: Offsets | None) -> None:
         import ctypes
@@ -180,6 +262,7 @@ class Template:
         self._control = control
         self._offsets = offsets
         self._pid = os.getpid()
+        self._tmp = os.environ["TMPDIR"]
         self._connect: Callable[[], object] = lambda: None
         # PyDLL keeps the interpreter's lock over the call, as os.fork does; but, as in a snapshot
         # taken from outside, nothing in the process is told of it: no at-fork hook runs.
@@ -278,6 +361,7 @@ class Template:
         os.dup2(log, 2)
         os.close(log)
         os.environ.update(order["env"])
+        move_files(self._tmp, order["env"]["TMPDIR"])
         if self._offsets is not None:
             self._offsets.map(order["clock"])
         client.lambda_runtime_address = order["env"]["AWS_LAMBDA_RUNTIME_API"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
+import stat
 from typing import TYPE_CHECKING, Any
 
 from orc.fleet import launch, rules
@@ -97,6 +99,8 @@ class Template:
             asyncio.get_running_loop().time() + settings.init_timeout,
         )
         if self._ready:
+            # Clones have copies of this one, since they may reach the template's by its path.
+            await asyncio.to_thread(_copy, tmp, self._folder / "snapshot")
             return None
         process.kill_leader()
         if self._api.init_error is not None:
@@ -110,11 +114,12 @@ class Template:
     ) -> Process:
         """Make a process that goes on from the snapshot, with an API and a folder of its own.
 
-        Its temp folder is a copy of the template's, unless it has one already.
+        Its temp folder is a copy of the template's at the snapshot, unless there is something in
+        it already.
         """
         tmp = folder / "tmp"
         if not any(tmp.iterdir()):
-            shutil.copytree(self._folder / "tmp", tmp, symlinks=True, dirs_exist_ok=True)
+            await asyncio.to_thread(_copy, self._folder / "snapshot", tmp)
         order = {
             "env": {"AWS_LAMBDA_RUNTIME_API": address, "TMPDIR": str(tmp)},
             "log": str(log),
@@ -183,3 +188,17 @@ class Template:
         if self._writer is not None:
             self._writer.close()
             await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder: its files, folders and links. No snapshot brings pipes and sockets to life."""
+
+    def special(folder: str, names: list[str]) -> list[str]:
+        paths = {name: os.path.join(folder, name) for name in names}  # noqa: PTH118 - many files
+        kinds = {name: stat.S_IFMT(os.lstat(path).st_mode) for name, path in paths.items()}
+        return [name for name, kind in kinds.items() if kind not in _COPIED]
+
+    shutil.copytree(source, target, symlinks=True, ignore=special, dirs_exist_ok=True)
+
+
+_COPIED = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})

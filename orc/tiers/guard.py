@@ -395,4 +395,4 @@ class Guard:
     def restored(self) -> None:
         """Go on in a copy of a snapshot, in which every connection is dead."""
         self._health.restored()
-        self.tier.close()
+        getattr(self.tier, "restored", self.tier.close)()

@@ -87,6 +87,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
+def _temporary() -> str:
+    from tempfile import gettempdir
+
+    return gettempdir()
+
+
 class Keeper:
     """Runs operations on the file, one at a time, and opens it anew when it has to.
 
@@ -102,12 +108,14 @@ class Keeper:
         "_stuck_tries",
         "directory",
         "errors",
+        "find",
         "rebuilt",
         "space",
     )
 
     def __init__(self, space: Space) -> None:
         self.directory: str | None = None
+        self.find: Callable[[], str] = _temporary
         self.space = space
         self.errors = dict.fromkeys(KINDS, 0)
         self.rebuilt = 0
@@ -125,11 +133,10 @@ class Keeper:
 
     def where(self) -> str:
         """Return the directory, that of temporary files unless another was set."""
-        if self.directory is None:
-            from tempfile import gettempdir
-
-            self.directory = gettempdir()
-        return self.directory
+        directory = self.directory
+        if directory is None:
+            directory = self.directory = self.find()
+        return directory
 
     def run(self, work: Callable[[float], T], budget: Budget) -> T:
         """Run an operation, waiting for others if need be. Raises ``TierError``, nothing else."""

@@ -24,7 +24,7 @@ from orc.tiers.disk.space import LARGEST_VALUE, LEAST_BYTES, Space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orc.model.row import Budget, Claim, Write
 
@@ -84,13 +84,15 @@ class Disk:
     def __repr__(self) -> str:
         return f"<orc.Disk in {self._keeper.where()}, at most {self.max_bytes} bytes>"
 
-    def default_to(self, directory: str) -> None:
-        """Set the directory, unless it was given to the constructor; for the composition root.
+    def default_to(self, find: Callable[[], str]) -> None:
+        """Set what finds the directory, unless that was given to the constructor.
 
-        A string that ``os.path.isabs``; it takes effect when the file is opened next.
+        It is for the composition root, and returns an absolute path. It is asked at the next use,
+        and again after a restore.
         """
         if not self._given:
-            self._keeper.directory = directory
+            self._keeper.find = find
+            self._keeper.directory = None
 
     @property
     def store(self) -> str:
@@ -144,6 +146,12 @@ class Disk:
     def close(self) -> None:
         """Let go of the file; the next call opens it anew. Never raises."""
         self._keeper.close()
+
+    def restored(self) -> None:
+        """Let go of the file, and look again which directory is that of temporary files."""
+        self._keeper.close()
+        if not self._given:
+            self._keeper.directory = None
 
     def forked(self) -> None:
         """Forget, without closing, the connection that the parent of this process uses."""

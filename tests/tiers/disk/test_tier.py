@@ -161,12 +161,28 @@ def test_the_directory_is_given_later(tmp_path, budget):
     """`default_to` sets the directory of a tier that was given none, and no other's."""
     disk, own = Disk(), Disk(tmp_path / "own")
     for each in (disk, own):
-        each.default_to(str(tmp_path / "default"))
+        each.default_to(lambda: str(tmp_path / "default"))
         each.set_many([Write("a", b"x", b"e", 60)], budget())
         assert each.used_bytes > 0
         assert each.entries == 1
         each.close()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["default", "own"]
+
+
+def test_the_directory_is_looked_for_again_after_a_restore(tmp_path, budget):
+    """A directory that was given stays; that of temporary files may be another in a clone."""
+    directory = [tmp_path / "template"]
+    disk, own = Disk(), Disk(tmp_path / "own")
+    for each in (disk, own):
+        each.default_to(lambda: str(directory[0]))
+        each.set_many([Write("a", b"x", b"e", 60)], budget())
+    directory[0] = tmp_path / "clone"
+    for each, payload in ((disk, None), (own, b"x")):
+        each.restored()
+        (row,) = each.get_many(["a"], budget())
+        assert row.payload == payload
+        each.close()
+    assert disk.store == f"disk {tmp_path / 'clone'}"
 
 
 class Model:
