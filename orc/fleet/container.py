@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from orc.errors import ConfigError
 from orc.fleet import launch, rules
-from orc.fleet.answer import Answer
 from orc.fleet.changes import Changes
 from orc.fleet.generation import Generation
 from orc.fleet.host import NANOSECOND, Host, check_shift, shifted
 from orc.fleet.processes import Child
+from orc.fleet.shared_init import SharedInit
 from orc.fleet.variables import ARN, VERSION
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Container:
         self._needs_init = True
         self._initialised_once = False
         self._starting = False
+        self._init = SharedInit()
         self._frozen = False
         self._resetting = False
         self._reserved = 0
@@ -92,6 +93,14 @@ class Container:
         if self._settings.mode == "managed" and self._now.runs and not self._needs_init:
             return self._now.api.polls > self._reserved
         return not self._calls and not self._reserved
+
+    @property
+    def joinable(self) -> bool:
+        """Whether it is starting, and will have a worker for one more invocation than wait."""
+        waits = self._starting and not self._gone and not self._resetting
+        return (
+            self._settings.mode == "managed" and waits and self._reserved < self._settings.workers
+        )
 
     @property
     def settling(self) -> bool:
@@ -180,10 +189,17 @@ class Container:
 
     async def start(self) -> None:
         """Initialise it ahead of any request. A failure shows in its first invocation."""
-        async with self._host.starts:
-            await self._initialise(self._init_deadline(), "", self._settings.init_timeout)
+        self._starting = True
+        try:
+            await self._init.run(self._start)
+        finally:
+            self._starting = False
         await self._freeze()
         self._host.changed()
+
+    async def _start(self) -> None:
+        async with self._host.starts:
+            await self._initialise(self._init_deadline(), "", self._settings.init_timeout)
 
     def serve(self, call: Call) -> None:
         """Take an invocation; what comes of it is in the futures of `call`."""
@@ -194,26 +210,16 @@ class Container:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def answer(self, call: Call, init: str | None, seconds: float) -> Answer:
-        """Return what the caller gets."""
-        return Answer(
-            value=call.value if call.error is None else None,
-            error=call.error,
-            container=self,
-            request_id=call.id,
-            seconds=seconds,
-            init=init,
-            settled=call.settled,
-        )
-
     # ------------------------------------------------------------------------------ invocation
 
     async def _serve(self, call: Call) -> None:
         kind = None
         try:
             try:
-                if self._needs_init:
-                    kind = await self._init_for(call)
+                again = self._initialised_once
+                while call.error is None and (self._needs_init or self._init.under_way):
+                    kind = rules.init_kind(self._settings.mode, again=again)
+                    await self._init.wait(call, self._init_for)
             finally:
                 self._reserved -= 1
             if call.error is None:
@@ -234,10 +240,9 @@ class Container:
             self._notify()
             self._host.changed()
 
-    async def _init_for(self, call: Call) -> str:
+    async def _init_for(self, call: Call) -> dict[str, Any] | None:
         """Initialise while the caller waits; try a first init that failed again, in his time."""
         settings = self._settings
-        kind = rules.init_kind(settings.mode, again=self._initialised_once)
         error: dict[str, Any] | None = {}
         if self.generation == 0:
             async with self._host.starts:
@@ -248,9 +253,7 @@ class Container:
         if error is not None and (not error or retry):
             self._begin(call)
             error = await self._initialise(call.deadline, call.id, settings.timeout)
-        if error is not None:
-            call.fail(error)
-        return kind
+        return error
 
     async def _give(self, call: Call, kind: str | None) -> None:
         self._thaw()
@@ -368,9 +371,7 @@ class Container:
         self._frozen = True
         self._now.signal(signal.SIGSTOP)
         self._host.changed()
-        for process in self._now.processes:
-            while self._frozen and process.state() not in "TtZX":  # noqa: ASYNC110 - the kernel tells nobody
-                await asyncio.sleep(0)
+        await self._now.stopped(lambda: self._frozen)
 
     async def _reset(self, reason: str) -> None:
         """End the processes. Folder, log stream and id stay; the next invocation initialises."""
@@ -383,11 +384,7 @@ class Container:
 
     async def _shut_down(self, reason: str) -> None:
         self._thaw()
-        # The kernel hands a signal to another thread while the main one, which alone runs Python's
-        # handlers, is not awake yet.
-        for process in self._now.processes:
-            while process.status is None and process.state() in "Tt":  # noqa: ASYNC110 - as in _freeze
-                await asyncio.sleep(0)
+        await self._now.awake()
         await self._now.shut_down(reason, time.time() + self._offsets[0] / NANOSECOND)
 
     def _notify(self) -> None:

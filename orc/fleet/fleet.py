@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orc.errors import ConfigError, ThrottledError
-from orc.fleet.answer import Call
+from orc.fleet.answer import Answer, Call
 from orc.fleet.changes import Changes
 from orc.fleet.container import Container
 from orc.fleet.host import Host, check_shift, shifted
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from orc.fleet.answer import Answer
     from orc.fleet.router import Route
 
 _SOON = 0.05  # seconds
@@ -137,6 +136,7 @@ class Fleet:
         `event`, `client_context` and `cognito_identity` are made JSON. The answer comes when the
         runtime has posted it, though extensions may still work. An invocation goes to an idle
         container, or to `container`; else a new one is started, and the caller waits for its init.
+        In the mode "managed" as many callers wait for one container as it will have workers.
 
         Raises ThrottledError when none is idle and no other may be started, or `container` is busy;
         ConfigError when `tenant` is not what the fleet's tenancy asks for, or `container` is gone
@@ -167,7 +167,15 @@ class Fleet:
         self._containers.remove(server)
         self._containers.append(server)
         init = await asyncio.shield(call.answered)
-        return server.answer(call, init, loop.time() - began)
+        return Answer(
+            value=call.value if call.error is None else None,
+            error=call.error,
+            container=server,
+            request_id=call.id,
+            seconds=loop.time() - began,
+            init=init,
+            settled=call.settled,
+        )
 
     async def start(self, count: int = 1) -> list[Container]:
         """Start containers ahead of any request, and wait until each asks for an event.
@@ -244,6 +252,9 @@ class Fleet:
             if settling:
                 await self._changed.until(_settled(settling))
                 continue
+            starting = [each for each in alive if each.joinable]
+            if starting:
+                return self._route(starting)
             if wanted is not None:
                 raise ThrottledError("the container is busy")
             most = self._settings.max_containers

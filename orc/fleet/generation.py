@@ -17,6 +17,7 @@ from orc.fleet.runtime_api import RuntimeApi, refusal
 from orc.fleet.variables import ARN, FUNCTION, VERSION, container_mark, variables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from orc.fleet.changes import Changes
@@ -89,6 +90,9 @@ class Generation:
         """
         settings, until = self._settings, self._changed.until
         await self._server.start()
+        if self.abandoned:
+            self.close()
+            return rules.exit_error(request_id, -signal.SIGKILL)
         env = variables(
             settings,
             init_type=self._init_type,
@@ -174,6 +178,21 @@ class Generation:
         """Send a signal to all."""
         for process in self.processes:
             process.signal(number)
+
+    async def stopped(self, wanted: Callable[[], bool]) -> None:
+        """Wait until the kernel has stopped all processes, for as long as that is `wanted`."""
+        for process in self.processes:
+            while wanted() and process.state() not in "TtZX":  # noqa: ASYNC110 - the kernel tells nobody
+                await asyncio.sleep(0)
+
+    async def awake(self) -> None:
+        """Wait until the main threads run, which alone run Python's signal handlers.
+
+        The kernel hands a signal to another thread while the main one is not awake yet.
+        """
+        for process in self.processes:
+            while process.status is None and process.state() in "Tt":  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
 
     def close(self) -> None:
         """Hang up."""

@@ -139,20 +139,27 @@ class Connection(asyncio.Protocol):
 class Server:
     """A server on a free port of 127.0.0.1."""
 
-    __slots__ = ("_connections", "_handler", "_server", "address")
+    __slots__ = ("_closed", "_connections", "_handler", "_server", "address")
 
     def __init__(self, handler: Callable[[Request], Awaitable[Reply]]) -> None:
         self._handler = handler
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
+        self._closed = False
         self.address = ""
 
     async def start(self) -> None:
         """Listen; `address` is ``127.0.0.1:port`` from then on."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()[:2]
+        # It does not wait once it has a socket: a caller that is cancelled would lose that.
+        server = await loop.create_server(self._accept, "127.0.0.1", 0, start_serving=False)
+        self._server = server
+        host, port = server.sockets[0].getsockname()[:2]
         self.address = f"{host}:{port}"
+        if self._closed:
+            server.close()
+        else:
+            await server.start_serving()
 
     def _accept(self) -> Connection:
         connection = Connection(self._handler)
@@ -161,7 +168,8 @@ class Server:
         return connection
 
     def close(self) -> None:
-        """Stop listening, and hang up on everybody."""
+        """Stop listening, and hang up on everybody. One that starts now ends at once."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._connections):
