@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from threading import Event, RLock
 
+from orc.errors import ConfigError
 from orc.lifecycle.clock import SYSTEM
 from orc.testing.servers import guardian
 
@@ -52,7 +54,8 @@ class ServerProcess:
     `command` is run in a temporary folder of its own, where `files` are written first; it ends with
     this process even where that is killed. `ready` tells whether it serves: it is asked again and
     again for `within` seconds, and may raise OSError for no. Raises ``ChildProcessError``, with the
-    end of what the server printed, where it does not start. For use from one thread or several.
+    end of what the server printed, where it does not start, and ``ConfigError`` on a system that is
+    not POSIX. For use from one thread or several.
     """
 
     command: list[str]
@@ -65,6 +68,11 @@ class ServerProcess:
         within: float = 10.0,
         files: Mapping[str, bytes] | None = None,
     ) -> None:
+        if not hasattr(os, "killpg"):
+            raise ConfigError(
+                "test servers cannot be started here: this Python lacks os.killpg. They need a "
+                "POSIX system, such as Linux or macOS: run these tests there"
+            )
         self.command = list(command)
         self._ready = ready
         self._within = within

@@ -40,7 +40,8 @@ class Disk:
     value larger than ``max_value_bytes``, a tenth of that, is not stored, and counted.
 
     Safe for threads, for processes, and for a fork. Raises ``ConfigError`` for a path that is none,
-    and for a ``max_bytes`` that is not an int of at least 1 MiB. Does no I/O before its first use.
+    for a ``max_bytes`` that is not an int of at least 1 MiB, and on a system that is not POSIX, as
+    Windows. Does no I/O before its first use.
     """
 
     extra = "disk"
@@ -67,6 +68,7 @@ class Disk:
     ) -> None:
         if type(max_bytes) is not int or max_bytes < LEAST_BYTES:
             raise ConfigError(f"Disk(max_bytes={max_bytes!r}): give an int, at least {LEAST_BYTES}")
+        _check_system()
         self.name: str = "disk"
         self.fleetwide: bool = False
         self.remote: bool = False
@@ -308,6 +310,21 @@ class Disk:
             if kind_of(error) == BUSY:
                 raise
             self._keeper.give_up()
+
+
+def _check_system() -> None:
+    """Raise ``ConfigError`` where no folder can be kept from other users, or no file be locked."""
+    lacking = "" if hasattr(os, "geteuid") else "os.geteuid"
+    try:
+        import fcntl  # noqa: F401 - a system without it has no POSIX locks
+    except ImportError:
+        lacking = lacking or "the module fcntl"
+    if lacking:
+        raise ConfigError(
+            f"the disk tier cannot be used here: this Python lacks {lacking}. It needs a POSIX "
+            "system, such as Linux or macOS. Leave out orc.Disk() and disk:// in ORC_TIERS on this "
+            "system: memory, Redis and DynamoDB work"
+        )
 
 
 def _directory(path: object) -> str:
