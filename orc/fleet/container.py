@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orc.fleet.answer import Call
+    from orc.fleet.processes import Process
 
 
 class Container:
@@ -93,6 +94,11 @@ class Container:
         if self._settings.mode == "managed" and self._now.runs and not self._needs_init:
             return self._now.api.polls > self._reserved
         return not self._calls and not self._reserved
+
+    @property
+    def processes(self) -> list[Process]:
+        """The runtime and the external extensions, as far as they were started."""
+        return self._now.processes
 
     @property
     def joinable(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orc.errors import ConfigError, ThrottledError
+from orc.fleet import grace
 from orc.fleet.answer import Answer, Call
 from orc.fleet.changes import Changes
 from orc.fleet.container import Container
@@ -21,7 +22,7 @@ from orc.fleet.template import Template
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -244,8 +245,8 @@ class Fleet:
             # the next caller is further away. So wait for it; not long, where another is idle.
             settling = [each for each in alive if each.settling]
             if settling and any(each.available for each in alive):
-                soon = asyncio.get_running_loop().time() + _SOON
-                await self._changed.until(_settled(settling), soon)
+                processes = [process for each in settling for process in each.processes]
+                await grace.wait(self._settles(settling), _SOON, processes)
             idle = [each for each in alive if each.available]
             if idle:
                 return self._route(idle)
@@ -261,6 +262,13 @@ class Fleet:
             if most is not None and len(self.containers) >= most:
                 raise ThrottledError(f"max_containers={most}, and all are busy")
             return self._new(tenant, ahead=False)
+
+    def _settles(self, containers: list[Container]) -> Callable[[float], Awaitable[bool]]:
+        async def within(seconds: float) -> bool:
+            deadline = asyncio.get_running_loop().time() + seconds
+            return await self._changed.until(_settled(containers), deadline)
+
+        return within
 
 
 def _settled(containers: list[Container]) -> Callable[[], bool]:

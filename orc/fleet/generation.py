@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orc.fleet import launch, rules
 from orc.fleet.extensions_api import PREFIX as EXTENSIONS
 from orc.fleet.extensions_api import ExtensionsApi
+from orc.fleet.grace import LONGEST
 from orc.fleet.guardian import MOST_PASSES, kill_marked
 from orc.fleet.http import Server
 from orc.fleet.processes import Child
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from orc.fleet.processes import Guardian, Process
     from orc.fleet.settings import Settings
     from orc.fleet.template import Template
+
+
+_SOON = 0.0005  # seconds
 
 
 class Generation:
@@ -188,11 +192,18 @@ class Generation:
     async def awake(self) -> None:
         """Wait until the main threads run, which alone run Python's signal handlers.
 
-        The kernel hands a signal to another thread while the main one is not awake yet.
+        The kernel hands a signal to another thread while the main one is stopped, and also while
+        it only waits for a processor to go on. It has gone on where it sleeps, or has run.
         """
+        end = asyncio.get_running_loop().time() + LONGEST
         for process in self.processes:
-            while process.status is None and process.state() in "Tt":  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0)
+            ran = process.main_thread_time()
+            while (  # noqa: ASYNC110 - as above
+                process.status is None
+                and (process.state() in "Tt" or not process.has_gone_on(ran))
+                and asyncio.get_running_loop().time() < end
+            ):
+                await asyncio.sleep(_SOON)
 
     def close(self) -> None:
         """Hang up."""
@@ -200,21 +211,19 @@ class Generation:
 
     async def shut_down(self, reason: str, wall: float) -> None:
         """End all, with the grace that extensions earn; `wall` is the container's time."""
-        loop = asyncio.get_running_loop()
         plan = rules.shutdown_plan(
             internal=self.extensions.has_internal, external=bool(self._external)
         )
-        end = loop.time() + plan.total
+        left = plan.total
         wall += plan.total
         runtime = self.runtime
         if runtime is not None:
             if plan.runtime:
                 runtime.signal(signal.SIGTERM)
-                await runtime.wait(plan.runtime)
+                left -= plan.runtime - await runtime.wait(plan.runtime)
             runtime.signal(signal.SIGKILL)
             await runtime.exited.wait()
         if self._external:
-            left = max(0.0, end - loop.time())
             self.extensions.shut_down(reason, int(wall * 1000))
             expected = self.extensions.expects_shutdown
             told = [each for name, each in self._external.items() if expected(name)]

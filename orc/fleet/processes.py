@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orc.errors import ConfigError
+from orc.fleet import grace
+from orc.fleet.host import NANOSECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,22 +60,57 @@ class Process:
         self.exited.set()
         self._on_exit()
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait for the end, for so many seconds at most; say whether it came."""
+    async def wait(self, seconds: float) -> float:
+        """Wait for the end, for so many seconds of its grace; return how many are left."""
+        return await grace.wait(self._ends_within, seconds, [self])
+
+    async def _ends_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self.exited.wait()
         except TimeoutError:
-            return False
+            return self.exited.is_set()
         return True
+
+    def processor_time(self) -> float | None:
+        """Return the seconds for which its threads have run; None where the kernel does not say."""
+        try:
+            told = [each.read_text().split() for each in self._threads("schedstat")]
+            return sum(int(ran) for ran, *_ in told) / NANOSECOND
+        except (OSError, ValueError):
+            return None
+
+    def main_thread_time(self) -> int:
+        """Return the nanoseconds for which its main thread has run; -1 where that is not known."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return -1
+
+    def has_gone_on(self, ran: int) -> bool:
+        """Tell whether its main thread sleeps, or has run for more than `ran` nanoseconds."""
+        return ran < 0 or self.state() != "R" or self.main_thread_time() != ran
+
+    def wants_processor(self) -> bool:
+        """Whether a thread of it runs, or would, or waits for a disk: not all of them sleep."""
+        try:
+            return any(_state(each) in "RD" for each in self._threads("stat"))
+        except OSError:
+            return False
+
+    def _threads(self, name: str) -> list[Path]:
+        return [each / name for each in Path(f"/proc/{self.pid}/task").iterdir()]
 
     def state(self) -> str:
         """Return the kernel's letter for its main thread; "X" when it is gone."""
         try:
-            stat = Path(f"/proc/{self.pid}/stat").read_text()
+            return _state(Path(f"/proc/{self.pid}/stat"))
         except OSError:
             return "X"
-        return stat.rpartition(")")[2].split()[_STATE]
+
+
+def _state(path: Path) -> str:
+    return path.read_text().rpartition(")")[2].split()[_STATE]
 
 
 class Child(Process):

@@ -15,7 +15,10 @@ STARTS_AT_ONCE = 4  # more only slow each other down
 
 
 class Shutdown(NamedTuple):
-    """Seconds of grace in a shutdown; 0 is SIGKILL at once."""
+    """Seconds of grace in a shutdown; 0 is SIGKILL at once.
+
+    They count as in ``orc.fleet.grace``: not while a process is kept waiting for a processor.
+    """
 
     runtime: float
     total: float
