@@ -102,7 +102,9 @@ class Codec:
             tags = envelope.pack_tags(entry.versions)
             body = envelope.binding(address, full=self._full_keys) + tags + packed
         except (PackingError, OverflowError):
-            raise UnstorableError("cannot be stored: its times, tags or key are too long") from None
+            raise UnstorableError(
+                "cannot be stored: its times, tags or key are too many or too long"
+            ) from None
         if not envelope.sane(*envelope.HEADER.unpack(head)[6:]):
             raise UnstorableError("cannot be stored: its times are not finite, or out of order")
         if ring is not None:

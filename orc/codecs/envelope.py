@@ -8,6 +8,8 @@ from __future__ import annotations
 from _blake2 import blake2b
 from struct import Struct
 
+from orc.codecs.bounds import MOST_TAGS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc.model.address import Address
@@ -91,9 +93,14 @@ def after_binding(body: bytes, start: int, address: Address) -> int | None:
 
 
 def pack_tags(versions: Marks) -> bytes:
-    """Return the names of tags with their versions. Raises ``struct.error`` beyond its lengths."""
+    """Return the names of tags with their versions.
+
+    Raises ``struct.error`` beyond its lengths, and ``OverflowError`` for too many tags.
+    """
     if not versions:
         return b"\0\0"
+    if len(versions) > MOST_TAGS:
+        raise OverflowError
     parts = [_COUNT.pack(len(versions))]
     for name, version in versions:
         raw = name.encode("utf-8", "surrogatepass")
@@ -107,6 +114,8 @@ def unpack_tags(body: bytes, start: int) -> tuple[Marks, int]:
     start += _COUNT.size
     if not count:
         return (), start
+    if count > MOST_TAGS:
+        raise ValueError("too many tags")
     versions = []
     for _ in range(count):
         size, length = _TAG.unpack_from(body, start)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from struct import Struct
 
+from orc.codecs.bounds import refuse_long
 from orc.errors import UnstorableError
 
 TYPE_CHECKING = False
@@ -51,6 +52,9 @@ MEMBER = 38
 
 CONTAINERS = (TUPLE, SET, FROZENSET, RANGE, FRACTION, RECORD, MEMBER)
 """The codes of empty extensions, which only ever begin an array."""
+
+COSTLY = dict.fromkeys((PURE_POSIX_PATH, POSIX_PATH, PURE_WINDOWS_PATH, WINDOWS_PATH), 4)
+"""As how many objects one counts that takes long to make (``orc.codecs.bounds``)."""
 
 _COMPLEX = Struct(">dd")
 _DATETIME = Struct(">HBBBBBIB")
@@ -140,7 +144,18 @@ def _uuid(cls: Any) -> Codec:
 
 
 def _fraction(cls: Any) -> Codec:
-    return FRACTION, lambda value: [FRACTION, value.numerator, value.denominator], cls
+    def encode(value: Any) -> list[Any]:
+        return _divisible([FRACTION, value.numerator, value.denominator])
+
+    return FRACTION, encode, cls
+
+
+def _divisible(parts: list[Any]) -> list[Any]:
+    try:
+        refuse_long(parts)
+    except ValueError as error:
+        raise UnstorableError(f"holds {error} for a reader to divide") from None
+    return parts
 
 
 def _datetime(cls: Any) -> Codec:
@@ -257,7 +272,7 @@ ENCODERS: dict[type, Encoder] = {
     tuple: lambda v: [TUPLE, *v],
     set: lambda v: [SET, *v],
     frozenset: lambda v: [FROZENSET, *v],
-    range: lambda v: [RANGE, v.start, v.stop, v.step],
+    range: lambda v: _divisible([RANGE, v.start, v.stop, v.step]),
 }
 """What is known so far, by exact type; ``orc.codecs.registry`` adds the registered classes."""
 

@@ -13,6 +13,14 @@ import builtins
 from gc import get_referents
 
 from orc.codecs import kinds, registry
+from orc.codecs.bounds import (
+    BYTES_FOR_A_PAIR,
+    FEW_KEYS,
+    objects_in,
+    refuse_crowded,
+    refuse_long,
+)
+from orc.codecs.kinds import COSTLY
 from orc.codecs.refusal import explained
 from orc.errors import ConfigError, UnstorableError
 
@@ -37,24 +45,27 @@ _DEEPEST = 512
 _MANY = 300_000
 """Items from which what is shared is looked at once on each level that it is on."""
 
-_SHORT = 8192
-"""Items that an array may promise before it is known that they are there.
+_SHORT = 1024
+"""Bytes of a value whose arrays may promise items before it is known that they are there.
 
-msgpack makes room for all of them when the array begins, and 1024 arrays can be open at a time.
+msgpack makes room for all of them when an array begins, and 1024 arrays can be open at a time.
 """
 
 
 class Values:
     """The functions of msgpack, which are imported when this is made.
 
-    `cap`: the most items that a value may have, since each is a byte at least; what is shared
-    counts as often as it is met. Raises ``ConfigError`` if msgpack is not installed.
+    `cap`: the most bytes that a value may have, and so the most items; what is shared counts as
+    often as it is met. ``orc.codecs.bounds`` has what follows from it.
+
+    Raises ``ConfigError`` if msgpack is not installed.
     """
 
     __slots__ = (
         "_cap",
         "_extension_type",
         "_heads",
+        "_most",
         "_pack",
         "_strangers",
         "_timestamp",
@@ -71,6 +82,7 @@ class Values:
                 'pip install "orc-cache[redis]" (or [disk], or [dynamodb])'
             ) from None
         self._cap = cap
+        self._most = objects_in(cap)
         self._pack: Callable[..., bytes] = packb
         self._unpack: Callable[..., Any] = unpackb
         self._unpacker = Unpacker
@@ -94,13 +106,14 @@ class Values:
 
     def _encode(self, value: object) -> tuple[int, bytes]:
         met: set[type] = set()
-        items = 0
+        items = objects = 0
         rich = large = False
 
         def look(level: list[Any]) -> None:
-            nonlocal items, large
+            nonlocal items, objects, large
             for _ in range(0 if large else _DEEPEST):
                 items += sum(map(len, level))
+                objects += len(level)
                 if items > _MANY:
                     large = True
                     met.update(self._look_closely(value))
@@ -113,16 +126,19 @@ class Values:
                 level = [each for each in parts if type(each) is list or type(each) is dict]
 
         def other(each: object) -> object:
-            nonlocal rich
+            nonlocal rich, objects
             rich = True
             parts = kinds.take_apart(each)
             if isinstance(parts, tuple):
+                objects += COSTLY.get(parts[0], 1)
                 return self._extension_type(*parts)
             look([parts])
             return [self._heads[parts[0]], *parts[1:]]
 
         look([[value]])
         packed = self._pack(value, strict_types=True, default=other)
+        if objects > self._most:
+            raise UnstorableError(f"has more than {self._most} lists, dicts and other objects")
         if met.isdisjoint(self._strangers):
             return (RICH if rich else PLAIN), packed
         if met & self._strangers != {bytearray}:
@@ -135,15 +151,17 @@ class Values:
         How often something is met on a level is a number here, and not so many places in a list.
         """
         met: set[type] = set()
-        items = 0
+        items = objects = 0
         level: dict[int, tuple[Any, int]] = {0: ([value], 1)}
         for _ in range(_DEEPEST):
             below: dict[int, tuple[Any, int]] = {}
             for each, times in level.values():
                 items += len(each) * times
-                if items > self._cap:
+                objects += times
+                if items > self._cap or objects > self._most:
                     raise UnstorableError(
-                        f"has more than {self._cap} items, counting what is shared each time"
+                        f"has more than {self._cap} items, or {self._most} lists, dicts and other "
+                        "objects, counting what is shared each time"
                     )
                 parts = get_referents(each)
                 types = set(map(type, parts))
@@ -178,34 +196,46 @@ class Values:
         """Return the value. Raises anything for what `encode` has not made."""
         if b"\xff" in data and any(each in data for each in _TIMESTAMPS):
             self._refuse_timestamps(data)
-        if len(data) <= _SHORT:
-            if kind == PLAIN:  # as in _decode; most of what is read
-                return self._unpack(
-                    data, strict_map_key=False, ext_hook=_refuse, max_array_len=len(data)
-                )
-            return self._decode(kind, data, len(data))
-        try:
-            return self._decode(kind, data, _SHORT)
-        except ValueError:
-            pass
-        # An array is longer, or all is nonsense: this walks through it without making anything.
-        walker = self._unpacker(max_buffer_size=len(data))
-        walker.feed(data)
-        walker.skip()
-        return self._decode(kind, data, len(data))
-
-    def _decode(self, kind: int, data: bytes, longest: int) -> Any:
+        size = len(data)
+        if size > _SHORT:
+            # Walk through it without making anything: what arrays promise is there.
+            walker = self._unpacker(max_buffer_size=size)
+            walker.feed(data)
+            walker.skip()
         if kind == PLAIN:
-            return self._unpack(data, strict_map_key=False, ext_hook=_refuse, max_array_len=longest)
+            if size <= self._most:  # as most of what is read
+                return self._unpack(
+                    data, strict_map_key=False, ext_hook=_refuse, max_array_len=size
+                )
+            count = self._counter()
+            return self._unpack(
+                data,
+                strict_map_key=False,
+                ext_hook=_refuse,
+                list_hook=count,
+                object_hook=count,
+                max_array_len=size,
+            )
         if kind != RICH:
             raise ValueError("another codec")
+        try:
+            return self._decode_rich(data, {"max_map_len": FEW_KEYS})
+        except ValueError as error:
+            if "max_map_len" not in str(error):
+                raise
+        # A dict is larger: its keys are looked at before it is made.
+        most = max(self._cap // BYTES_FOR_A_PAIR, len(data) if len(data) <= _SHORT else 0)
+        return self._decode_rich(data, {"object_pairs_hook": _mapping, "max_map_len": most})
+
+    def _decode_rich(self, data: bytes, maps: dict[str, Any]) -> Any:
         open_heads = 0
+        count: Callable[..., Any] = self._counter() if len(data) > self._most else _uncounted
 
         def extension(code: int, data: bytes) -> object:
             nonlocal open_heads
             head = _HEADS.get(code)
             if head is None:
-                return kinds.leaf(code, data)
+                return count(kinds.leaf(code, data), COSTLY.get(code, 1))
             if data:
                 raise ValueError("a head with bytes")
             open_heads += 1
@@ -213,6 +243,7 @@ class Values:
 
         def array(items: list[Any]) -> Any:
             nonlocal open_heads
+            count(items)
             if items and type(items[0]) is _Head:
                 open_heads -= 1
                 return items[0].build(items)
@@ -223,19 +254,42 @@ class Values:
             strict_map_key=False,
             ext_hook=extension,
             list_hook=array,
-            max_array_len=longest,
+            max_array_len=len(data),
+            **maps,
         )
         if open_heads:
             raise ValueError("a head that begins no array")
         return value
+
+    def _counter(self) -> Callable[..., Any]:
+        """Return a function that returns what it is given, so many times."""
+        left = self._most
+
+        def count(made: Any, weight: int = 1) -> Any:
+            nonlocal left
+            left -= weight
+            if left < 0:
+                raise ValueError("too many objects")
+            return made
+
+        return count
 
     def _refuse_timestamps(self, data: bytes) -> None:
         """Raise for msgpack's own timestamps, of which no hook is told; ORC never writes one."""
         walker = self._unpacker(max_buffer_size=len(data))
         walker.feed(data)
         walker.skip()
+        count = self._counter()
         level: list[Any] = [
-            [self._unpack(data, strict_map_key=False, object_pairs_hook=list, ext_hook=_nothing)]
+            [
+                self._unpack(
+                    data,
+                    strict_map_key=False,
+                    object_pairs_hook=count,
+                    list_hook=count,
+                    ext_hook=_nothing,
+                )
+            ]
         ]
         while level:
             parts = get_referents(*level)
@@ -272,9 +326,29 @@ class _Head:
         self.build = build
 
 
+def _mapping(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    refuse_crowded([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _set(items: list[Any]) -> set[Any]:
+    refuse_crowded(items)
+    return set(items[1:])
+
+
+def _range(items: list[Any]) -> range:
+    refuse_long(items)
+    return range(*items[1:])
+
+
+def _uncounted(made: Any, _weight: int = 1) -> Any:
+    return made
+
+
 def _fraction(items: list[Any]) -> object:
     from fractions import Fraction
 
+    refuse_long(items)
     _, numerator, denominator = items
     made = Fraction(numerator, denominator)
     if (made.numerator, made.denominator) != (numerator, denominator):
@@ -284,9 +358,9 @@ def _fraction(items: list[Any]) -> object:
 
 _HEADS = {
     kinds.TUPLE: _Head(lambda items: tuple(items[1:])),
-    kinds.SET: _Head(lambda items: set(items[1:])),
-    kinds.FROZENSET: _Head(lambda items: frozenset(items[1:])),
-    kinds.RANGE: _Head(lambda items: range(*items[1:])),
+    kinds.SET: _Head(_set),
+    kinds.FROZENSET: _Head(lambda items: frozenset(_set(items))),
+    kinds.RANGE: _Head(_range),
     kinds.FRACTION: _Head(_fraction),
     kinds.RECORD: _Head(registry.record),
     kinds.MEMBER: _Head(registry.member),

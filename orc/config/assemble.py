@@ -97,10 +97,9 @@ def assemble(
             "give Cache(namespace=...) or set ORC_NAMESPACE"
         )
     clock = clock if clock is not None else SYSTEM
-    codec = codec_of(settings) if behind else None
     core = Core(
         memory,
-        [_of_entries(tier, codec, clock, settings) for tier in behind],
+        [_of_entries(tier, memory, clock, settings) for tier in behind],
         clock,
         namespace=namespace,
         version=str(settings["version"]),
@@ -125,7 +124,7 @@ def _from_addresses(
         return settings, [*_named[text]]
 
 
-def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> SharedTier:
+def _of_entries(tier: Any, memory: Memory, clock: ClockLike, settings: Settings) -> SharedTier:
     """Put a codec in front of a tier of bytes, and a guard round it."""
     if hasattr(tier, "fetch_many"):
         return tier  # type: ignore[no-any-return]
@@ -146,7 +145,7 @@ def _of_entries(tier: Any, codec: Any, clock: ClockLike, settings: Settings) -> 
         "wait": settings["wait"],
     }
     tier = Guard(tier, clock, remaining, small=settings.is_small, **times)
-    return EntryTier(tier, codec, clock)
+    return EntryTier(tier, codec_of(settings, cap_of(tier, memory)), clock)
 
 
 def _installed(module: str) -> bool:
@@ -158,8 +157,22 @@ def _installed(module: str) -> bool:
     return PathFinder.find_spec(module) is not None
 
 
-def codec_of(settings: Settings) -> Codec:
-    """Make the codec of a cache's shared tiers.
+INFLATED = 8
+"""How many times the largest payload of a tier a value may be, if memory takes it too."""
+
+
+def cap_of(tier: Tier, memory: Memory) -> int:
+    """Return how many bytes a value may have that a tier holds: what its rows may inflate to.
+
+    No more than memory would keep, or than the tier holds as it is: so a row that anybody wrote
+    costs no more than the largest value.
+    """
+    largest = tier.max_value_bytes
+    return max(largest, min(INFLATED * largest, memory.max_value_bytes))
+
+
+def codec_of(settings: Settings, cap: int = 1 << 20) -> Codec:
+    """Make the codec of a shared tier, for values of at most `cap` bytes.
 
     Raises ``ConfigError`` for keys that are none, and for an extra that is missing.
     """
@@ -177,6 +190,7 @@ def codec_of(settings: Settings) -> Codec:
         zstd=compression == "zstd",
         ring=ring,
         readable_keys=bool(settings["readable_keys"]),
+        cap=cap,
     )
 
 

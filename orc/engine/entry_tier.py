@@ -261,7 +261,9 @@ class EntryTier:
             return Found(error=row)
         if row.payload is None:
             return Found()
-        entry = self._codec.open(row.payload, address)
+        entry = None
+        if len(row.payload) <= self.tier.max_value_bytes:
+            entry = self._codec.open(row.payload, address)
         if entry is None:
             self._count("unreadable")
         return Found(entry)
