@@ -13,7 +13,7 @@ from orc.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from orc.model.ports import Tier
@@ -30,6 +30,9 @@ SCHEMES = (
     "rediss+sentinel",
     "dynamodb",
 )
+
+LONGEST_SHOWN = 15
+"""Letters of a wrong scheme."""
 
 _REMOTE: dict[str, Callable[[str], Any]] = {
     "budget": time_span,
@@ -50,9 +53,10 @@ class TierUrl:
         self.place, _, query = rest.partition("?")
         self.query = [part for part in query.split("&") if part]
         if not mark or self.scheme not in SCHEMES:
+            # What stands there is not shown: it may be a user, or half of a password.
             known = ", ".join(f"{each}://" for each in SCHEMES)
-            said = f"{self.scheme}://" if mark else masked(text)
-            raise ConfigError(f"a tier's address begins with {said[:60]!r}: known are {known}")
+            shown = f"the scheme {self.scheme}://" if mark and is_word(self.scheme) else "no scheme"
+            raise ConfigError(f"a tier's address has {shown}: known are {known}")
 
     def __repr__(self) -> str:
         return f"<TierUrl {masked(self.text)}>"
@@ -64,6 +68,11 @@ class TierUrl:
         """
         from urllib.parse import unquote
 
+        if any("@" in part for part in self.query):
+            raise ConfigError(
+                f"{self.scheme}:// has an '@' behind the question mark: write a '?' in a password "
+                "as %3F, and an '@' in an option as %40"
+            )
         taken: dict[str, Any] = {}
         left: list[str] = []
         for part in self.query:
@@ -76,16 +85,18 @@ class TierUrl:
             try:
                 taken[name] = known[name](unquote(text))
             except ValueError:
+                pass
+            if name not in taken:  # raised here, the error has no context with the text in it
                 raise ConfigError(
-                    f"{self.scheme}://: the option {name}={unquote(text)[:60]!r} is not allowed: "
-                    f"{_WANTED.get(name, 'see the reference')}"
-                ) from None
+                    f"{self.scheme}://: the option {name}={masked(unquote(text))[:60]!r} is not "
+                    f"allowed: {_WANTED.get(name, 'see the reference')}"
+                )
         self.query = left
         if left and not rest:
-            name = left[0].partition("=")[0]
-            shown = name[:60] if name.isidentifier() else "***"  # it may be of a password
+            near = near_names(left[0].partition("=")[0], known)
             raise ConfigError(
-                f"{self.scheme}:// has no option {shown!r}: there are {', '.join(known)}"
+                f"{self.scheme}:// has an option that is not known{near}: there are "
+                f"{', '.join(known)}"
             )
         return taken
 
@@ -93,6 +104,19 @@ class TierUrl:
     def url(self) -> str:
         """The address again, without the options that were taken."""
         return f"{self.scheme}://{self.place}" + ("?" + "&".join(self.query) if self.query else "")
+
+
+def is_word(scheme: str) -> bool:
+    """Tell whether a wrong scheme may be shown: it is no user and no password."""
+    return len(scheme) <= LONGEST_SHOWN and scheme.replace("+", "").isalpha()
+
+
+def near_names(text: str, known: Iterable[str]) -> str:
+    """Return a question for those known names that a text is near to: the text is not shown."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, list(known), n=2, cutoff=0.7)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 def _region(text: str) -> str:
@@ -134,10 +158,9 @@ def read(text: str) -> list[TierUrl]:
         elif after_comma:
             addresses[-1] += f",{part}"
         else:
-            begin = addresses[-1].partition("://")[0]
-            raise ConfigError(  # what follows may be half of a password
-                f"a space stands in the address that begins with {begin[:20]}://: write it as "
-                "%20, or name a tier behind it, such as redis://host"
+            raise ConfigError(  # neither half is shown: they may be of a password
+                "a space stands in a tier's address: write it as %20, or name a tier behind it, "
+                "such as redis://host"
             )
         after_comma = False
     urls = [TierUrl(each) for each in addresses]
@@ -181,7 +204,7 @@ def tier_of(url: TierUrl) -> Tier:
 
 def _no_place(url: TierUrl) -> None:
     if url.place:
-        raise ConfigError(f"{url.scheme}://{url.place[:60]}: there is nothing to name here")
+        raise ConfigError(f"{url.scheme}:// names something: there is nothing to name here")
 
 
 def tiers_of(urls: Sequence[TierUrl]) -> list[Tier]:

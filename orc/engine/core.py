@@ -30,11 +30,20 @@ if TYPE_CHECKING:
     from orc.tiers.spaces import Space
 
 
+OTHERS = "functions that are gone"
+"""Under this name the counts of functions stand that had too many names to keep them apart."""
+
+
 class Core:
     """Tiers, clock, flights, tags and counters of a cache and of its partitions."""
 
     MOST_SKEW = 2.0
     """Seconds by which another container's clock may be ahead before its entries are misses."""
+
+    MOST_CLEARED = 1024
+    """Partitions of which the cache remembers when each was cleared."""
+    MOST_GONE = 256
+    """Names of functions that are gone under which their counts are kept apart."""
 
     def __init__(  # noqa: PLR0913 - made in one place, from finished parts
         self,
@@ -156,7 +165,10 @@ class Core:
             while self._closed:
                 counters, serial = self._closed.popleft()
                 self._books.remove(counters)
-                self._gone.setdefault(counters.name, Counters(counters.name)).absorb(counters)
+                name = counters.name
+                if name not in self._gone and len(self._gone) >= self.MOST_GONE:
+                    name = OTHERS
+                self._gone.setdefault(name, Counters(name)).absorb(counters)
                 del self._spaces[serial]
 
     # -- statistics, and the life of the container ------------------------------------------------
@@ -235,14 +247,19 @@ class Core:
 
         Those in shared tiers are not answered any more either, by this process.
         """
-        self._cleared[partition] = self.clock.wall()
+        with self._lock:
+            if len(self._cleared) >= self.MOST_CLEARED and partition not in self._cleared:
+                # One instant for all that were cleared: it can only make misses.
+                self._cleared = {None: max(self._cleared.values())}
+            self._cleared[partition] = self.clock.wall()
         self._forget(partition)
 
     def cleared_at(self, partition: str | None) -> float:
         """Return when a partition was last cleared: seconds, wall clock; 0 if it never was."""
-        if not self._cleared:
+        cleared = self._cleared
+        if not cleared:
             return 0.0
-        return max(self._cleared.get(None, 0.0), self._cleared.get(partition, 0.0))
+        return max(cleared.get(None, 0.0), cleared.get(partition, 0.0))
 
     def _forget(self, partition: str | None) -> None:
         with self._lock:

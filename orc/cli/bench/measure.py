@@ -309,7 +309,7 @@ def _address(subject: Subject, name: str | None, key: str) -> Address:
 def _tier(url: tier_urls.TierUrl) -> Tier:
     tier = tier_urls.tier_of(tier_urls.TierUrl(url.text))  # which takes its options off it
     if hasattr(tier, "default_to"):
-        tier.default_to(temporary_directory(read()))
+        tier.default_to(lambda: temporary_directory(read()))
     return tier
 
 

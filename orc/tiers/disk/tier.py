@@ -334,4 +334,6 @@ def _directory(path: object) -> str:
         text = None
     if type(text) is not str or not text or "\0" in text:
         raise ConfigError(f"Disk(path={path!r}): give the path of a directory, or leave it out")
+    if "://" in text:
+        raise ConfigError("Disk(path=...): that is an address: give the path of a directory")
     return os.path.abspath(text)

@@ -58,7 +58,7 @@ class DynamoDB:
         client = None
         if isinstance(source, str):
             if table is not None:
-                raise ConfigError(f"DynamoDB({source!r}, table=...): the table is named twice")
+                raise ConfigError("DynamoDB(table=...): the table is named twice")
             table = source
         elif hasattr(source, "get_item") and hasattr(source, "meta"):
             client, table = handed_in(source, table)
@@ -72,7 +72,8 @@ class DynamoDB:
                 f"not {type(source).__name__}"
             )
         if not table or not word.is_table(table):
-            raise ConfigError(f"DynamoDB(): {table!r} is not the name of a table")
+            shown = repr(table) if str(table).replace("-", "_").isidentifier() else "that"
+            raise ConfigError(f"DynamoDB(): {shown} is not the name of a table, or its ARN")
         if not isinstance(budget, int | float) or not 0 < budget < float("inf"):
             raise ConfigError(f"DynamoDB(budget={budget!r}): seconds, more than 0")
         if not isinstance(max_value_bytes, int) or not 0 < max_value_bytes <= MAX_VALUE_BYTES:

@@ -25,6 +25,8 @@ _SCHEMES = {
     "redis+sentinel": ("sentinel", False),
     "rediss+sentinel": ("sentinel", True),
 }
+LONGEST_SHOWN = 15
+"""Letters of a wrong scheme that are shown: others may be of a user or a password."""
 _SHAPES = {
     "single": "redis://host:port/db",
     "unix": "unix:///path/to/socket?db=0",
@@ -124,7 +126,8 @@ def parse(url: str) -> Target:
     scheme = scheme.lower().replace("valkey", "redis")
     if not mark or scheme not in _SCHEMES:
         # Without a scheme, what stands there may be a password.
-        said = f"the scheme {scheme[:40]!r}" if mark and "@" not in scheme else "no scheme"
+        shown = mark and scheme.isalpha() and len(scheme) <= LONGEST_SHOWN
+        said = f"the scheme {scheme!r}" if shown else "no scheme that is known"
         raise ConfigError(
             f"the address of a Redis tier has {said}: known are {', '.join(_SCHEMES)}, "
             "each with valkey in place of redis too"
@@ -153,9 +156,8 @@ def parse(url: str) -> Target:
         try:
             target.options["db"] = _number(path)
         except ValueError:
-            raise ConfigError(
-                f"the path {'/' + path!r} of the address is no number of a database: "
-                f"{_SHAPES[kind]}"
+            raise ConfigError(  # not shown: it may be a part of a password
+                f"the path of the address is no number of a database: {_SHAPES[kind]}"
             ) from None
     _read_query(query, target)
     if kind == "cluster" and target.options.get("db"):
@@ -197,6 +199,19 @@ def _node(text: str, port: int, role: str) -> Node:
     return (host or "localhost", port, role)
 
 
+_OF_CLIENTS = ("socket_", "ssl_", "retry", "health_check", "decode_", "max_conn", "timeout")
+
+
+def _shown_option(name: str) -> str:
+    """Return the name of an unknown option; it is masked where it may be a part of a password."""
+    from difflib import get_close_matches
+
+    known = [*_OPTIONS, *_TLS_OPTIONS, *_SENTINEL_OPTIONS]
+    if name.startswith(_OF_CLIENTS) and name.isidentifier():
+        return repr(name)
+    return repr(name) if get_close_matches(name, known, n=1, cutoff=0.8) else "'***'"
+
+
 def _read_query(query: str, target: Target) -> None:
     from urllib.parse import parse_qsl
 
@@ -212,10 +227,9 @@ def _read_query(query: str, target: Target) -> None:
                 hint = ", and the ssl_ options with rediss:// only"
             elif "timeout" in name or "retry" in name:
                 hint = "; times come from the tier's budget"
-            shown_name = name if name.isidentifier() else "***"  # it may be of a password
             raise ConfigError(
-                f"the address has the option {shown_name!r}, which a Redis tier does not know: "
-                f"there are {', '.join(sorted(known))}{hint}"
+                f"the address has the option {_shown_option(name)}, which a Redis tier does not "
+                f"know: there are {', '.join(sorted(known))}{hint}"
             )
         try:
             made = known[name](value)
