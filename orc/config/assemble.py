@@ -106,6 +106,10 @@ def assemble(
         disabled=bool(settings["disabled"]),
         wait=float(str(settings["wait"])),
     )
+    if settings.writes_metrics:
+        from orc.config.metrics import watch
+
+        watch(core)
     return core, terms_of(settings, stale_on)
 
 

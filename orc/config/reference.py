@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from orc.config.settings import TABLE
+from orc.config.settings import PROCESS_TABLE, TABLE
 
 HEAD = """\
 # Settings
@@ -13,7 +13,8 @@ HEAD = """\
 Written by `python -m orc.config.reference` from the table in `orc/config/settings.py`.
 
 Each setting is an argument of `orc.Cache(...)`, except those that begin with `memory_`, which are
-arguments of `orc.Memory(...)` without that word. An argument beats the variable, and the variable
+arguments of `orc.Memory(...)` without that word, and those that begin with `metrics`, which are of
+the process and no arguments. An argument beats the variable, and the variable
 beats the default. A value that is not allowed raises `orc.errors.ConfigError` when a cache is made,
 and an `ORC_` variable that is not in this table is warned of.
 
@@ -35,6 +36,11 @@ def page() -> str:
         rows.append(
             f"| `{setting.variable}` | `{owner}({argument}=)` | `{text}` | {setting.allowed} "
             f"| {setting.help} |\n"
+        )
+    for setting in PROCESS_TABLE:
+        text = str(setting.default) if setting.default else "empty"
+        rows.append(
+            f"| `{setting.variable}` | none | `{text}` | {setting.allowed} | {setting.help} |\n"
         )
     return HEAD + "".join(rows)
 

@@ -283,6 +283,65 @@ TABLE = (
 )
 
 
+PROCESS_TABLE = (
+    Setting(
+        "metrics",
+        "",
+        str,
+        values.metrics,
+        "`emf`, or nothing",
+        "`emf`: when a request ends, figures of all caches are written to standard output, as "
+        "CloudWatch's embedded metric format; see [metrics](../howto/metrics.md).",
+    ),
+    Setting(
+        "metrics_every",
+        1,
+        values.every,
+        values.anything,
+        "a number of invocations, at least 1, or `change`",
+        "After how many invocations they are written. `change`: after each that used a cache.",
+    ),
+    Setting(
+        "metrics_namespace",
+        None,
+        str,
+        values.optional_text,
+        "a string",
+        "The namespace in CloudWatch. `POWERTOOLS_METRICS_NAMESPACE`, or else `ORC`.",
+    ),
+    Setting(
+        "metrics_service",
+        None,
+        str,
+        values.optional_text,
+        "a string",
+        "The dimension `service`. `POWERTOOLS_SERVICE_NAME`, or else the function's name.",
+    ),
+    Setting(
+        "metrics_dimensions",
+        "",
+        str,
+        values.dimensions,
+        "`state`, `function`, or both with a comma",
+        "What is a dimension besides `service` and `tier`. Each multiplies the billed metrics.",
+    ),
+)
+"""Settings of the process: variables, and no arguments of a cache."""
+
+
+def process_settings() -> dict[str, object]:
+    """Return the checked settings of the process, with what stands in for those not given."""
+    variables = read()
+    found = {setting.name: setting.value({}, variables) for setting in PROCESS_TABLE}
+    function = variables.get(FUNCTION_NAME, "")
+    for name, variable, default in (
+        ("metrics_namespace", "POWERTOOLS_METRICS_NAMESPACE", "ORC"),
+        ("metrics_service", "POWERTOOLS_SERVICE_NAME", function or "service_undefined"),
+    ):
+        found[name] = found[name] or variables.get(variable) or default
+    return {**found, "function": function}
+
+
 class Settings:
     """The checked value of every setting, by its name."""
 
@@ -297,7 +356,9 @@ class Settings:
         begin with ``ORC_`` and are none.
         """
         variables = read()
-        warn_of_unknown(variables, [setting.variable for setting in TABLE])
+        warn_of_unknown(variables, [setting.variable for setting in (*TABLE, *PROCESS_TABLE)])
+        self.writes_metrics = bool(variables.get(PROCESS_TABLE[0].variable))
+        """Whether figures of the process are to leave the container."""
         self._values = {setting.name: setting.value(given, variables) for setting in TABLE}
         for name, text in (nearer or {}).items():
             said = f"memory://?{name.removeprefix('memory_')}"

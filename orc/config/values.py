@@ -123,6 +123,31 @@ def anything(value: object) -> object:
     return value
 
 
+def metrics(value: object) -> object:
+    """Check in which form figures are written."""
+    if value not in ("", "emf"):
+        raise ValueError(value)
+    return value
+
+
+def every(text: str) -> int | str:
+    """Read a number of invocations, or ``change``."""
+    if text == "change":
+        return text
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def dimensions(value: object) -> str:
+    """Check names of dimensions, with commas in between."""
+    names = [each.strip() for each in a_text(value).split(",") if each.strip()]
+    if not {"state", "function"}.issuperset(names):
+        raise ValueError(value)
+    return ",".join(names)
+
+
 def size_bytes(text: str) -> int:
     """Turn ``"64mb"``, ``"512kb"``, ``"1gb"`` or a plain number into bytes."""
     lowered = text.strip().lower()

@@ -21,7 +21,7 @@ from orc.stats.totals import Totals, total
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from weakref import WeakValueDictionary
 
     from orc.model.ports import ClockLike, SharedTier
@@ -178,6 +178,19 @@ class Core:
         self.memory.settle()  # to look takes numbers from those at which hits do it
         now = total(self.books(), [tier.name for tier in self.tiers])
         return now if self._begin is None else now.minus(self._begin)
+
+    @property
+    def counted_from(self) -> Totals | None:
+        """What :meth:`totals` takes off: another object after a fork, or a restored snapshot."""
+        return self._begin
+
+    def seconds_of(self, name: str) -> float:
+        """Return the seconds that a shared tier took in this process."""
+        for tier in self.tiers:
+            if tier.name == name:
+                counted: Mapping[str, float] = getattr(tier, "counts", dict)()
+                return float(counted.get("seconds", 0.0))
+        return 0.0
 
     def totals_by_state(self) -> list[tuple[str, Totals]]:
         """Return the same by state of the container; nothing before its first request."""

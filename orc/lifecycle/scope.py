@@ -133,6 +133,11 @@ class RequestScope:
         for hook in _started:
             _safely(hook, self)
 
+    @property
+    def outermost(self) -> bool:
+        """Whether it is no part of another request."""
+        return self._counted
+
     def close(self) -> None:
         """End: run what was put off until now, then let go of all that the request held.
 

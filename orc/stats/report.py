@@ -60,6 +60,19 @@ class TierReport(Frozen):
     def __repr__(self) -> str:
         return f"<TierReport {self.name}: {self.hits} hits, {self.misses} misses>"
 
+    def as_dict(self) -> dict[str, object]:
+        """Return the same as a dict of plain values, without the name."""
+        return {
+            "hits": self.hits,
+            "misses": self.misses,
+            "errors": self.errors,
+            "ratio": self.ratio,
+            "entries": self.entries,
+            "bytes": self.bytes,
+            "max_bytes": self.max_bytes,
+            "counts": dict(self.counts),
+        }
+
     @property
     def ratio(self) -> float:
         """Hits for each look-up, 0 to 1; 0 where nothing was looked up."""
@@ -117,6 +130,27 @@ class Report(Frozen):
         """Requests answered without a load, 0 to 1; 0 where there were none."""
         answered = self.hits + self.stale + self.shared
         return min(1.0, answered / self.requests) if self.requests else 0.0
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the same as a dict of plain values, as for ``json.dumps`` or a metric.
+
+        Sums under their names, ``requests``, ``hits``, ``misses``, ``hit_ratio``; ``tiers``,
+        ``causes``, ``functions`` and ``states`` by name. Times are seconds.
+        """
+        return {
+            "requests": self.requests,
+            "hits": self.hits,
+            "misses": self.misses,
+            "hit_ratio": self.hit_ratio,
+            **{name: getattr(self, name) for name in SUMS},
+            "causes": dict(self.causes),
+            "tiers": {tier.name: tier.as_dict() for tier in self.tiers},
+            "functions": {
+                name: {"hits": hits, "loads": loads}
+                for name, (hits, loads) in self.functions.items()
+            },
+            "states": {state: part.as_dict() for state, part in self.states.items()},
+        }
 
     def __repr__(self) -> str:
         return f"<orc statistics: {self.requests} requests, {self.hit_ratio:.1%} without a load>"
