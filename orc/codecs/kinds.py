@@ -13,6 +13,7 @@ from struct import Struct
 
 from orc.codecs.bounds import refuse_long
 from orc.errors import UnstorableError
+from orc.model.library import is_of_library, stood_in_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def leaf(code: int, data: bytes) -> object:
     if decode is None:
         module, name = _BY_CODE[code]
         __import__(module)
-        _learn(getattr(sys.modules[module], name), _LIBRARY[name][1])
+        found = getattr(sys.modules[module], name)
+        _learn(stood_in_for(found) or found, _LIBRARY[name][1])
         decode = _DECODERS[code]
     return decode(data)
 
@@ -105,10 +107,13 @@ def _remedy(cls: type) -> str:
 
 def _library(cls: type) -> Encoder | None:
     # The module is not imported: whoever holds a value has done so.
-    module, make = _LIBRARY.get(cls.__name__, ("", None))
-    if make is None or getattr(sys.modules.get(module), cls.__name__, None) is not cls:
+    named = stood_in_for(cls) or cls
+    module, make = _LIBRARY.get(named.__name__, ("", None))
+    if make is None or not is_of_library(named, module):
         return None
-    return _learn(cls, make)
+    encode = _learn(named, make)
+    ENCODERS[cls] = encode
+    return encode
 
 
 def _learn(cls: type, make: Callable[[Any], Codec]) -> Encoder:

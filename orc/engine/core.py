@@ -14,7 +14,6 @@ from orc.lifecycle.chance import token, uniform
 from orc.lifecycle.life import life
 from orc.lifecycle.scope import current_scope
 from orc.model.tags import Tag
-from orc.stampede import left_claims
 from orc.stampede.single_flight import Flights
 from orc.stats.counters import Counters
 from orc.stats.totals import Totals, total
@@ -213,6 +212,10 @@ class Core:
         with self._lock:
             self._stages.append((state, self.totals()))
 
+    def clock_changed(self) -> None:
+        """Ask the clock's new wall clock: hits keep what they ask at hand."""
+        self.gate.renew(self.clock.wall)
+
     def before_fork(self) -> None:
         """Keep other threads from changing memory while this process is copied."""
         self.memory.hold()
@@ -227,7 +230,7 @@ class Core:
         self._lock = RLock()
         self.gate.forked()
         self.flights.forked()
-        left_claims.forget_all()
+        self._forget_claims()
         self._tell_tiers("forked")
         for book in (*self._books, *self._gone.values()):
             book.forked()
@@ -236,9 +239,15 @@ class Core:
     def restored(self) -> None:
         """Go on in a copy of a snapshot: whatever was stored may be weeks old by now."""
         self._forget(None)
-        left_claims.forget_all()
+        self._forget_claims()
         self._tell_tiers("restored")
         self._count_anew()
+
+    def _forget_claims(self) -> None:
+        if self.tiers:
+            from orc.stampede import left_claims
+
+            left_claims.forget_all()
 
     def _tell_tiers(self, event: str) -> None:
         for tier in self.tiers:
@@ -254,6 +263,10 @@ class Core:
             self._stages.clear()
 
     # -- clearing ---------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Drop what memory has, and nothing else."""
+        self._forget(None)
 
     def clear(self, partition: str | None) -> None:
         """Drop all entries: of one partition, or of all and of what is in none.

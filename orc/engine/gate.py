@@ -47,6 +47,12 @@ class Gate:
         """What this context may do: ``OPEN``, ``BYPASS`` or ``DISABLED``."""
         return self._mode.get()[0]
 
+    def renew(self, wall: Callable[[], float]) -> None:
+        """Ask another wall clock from now on."""
+        with self._lock:
+            self._open_wall = wall
+            self._shift(0)
+
     def during(self, mode: str) -> Passage:
         """Return a context manager under which this context has the given mode."""
         return Passage(self, mode)

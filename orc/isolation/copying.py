@@ -16,6 +16,7 @@ import sys
 from types import AsyncGeneratorType, BuiltinFunctionType, CoroutineType, GeneratorType
 
 from orc.errors import UncacheableError, UncopyableError
+from orc.model.library import is_of_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _is_immutable_type(kind: type) -> bool:
 
 
 def _is_standard(kind: type, module: str) -> bool:
-    return getattr(sys.modules.get(module), kind.__name__, None) is kind
+    return is_of_library(kind, module)
 
 
 def _frozen_parts(value: Any, kind: type) -> Collection[object] | None:

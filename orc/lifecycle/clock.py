@@ -29,3 +29,8 @@ class Clock:
 
 SYSTEM = Clock()
 """The machine's own clocks."""
+
+
+def looked_up() -> float:
+    """Return what ``time.time`` returns now, whatever has been put in its place."""
+    return time.time()

@@ -208,7 +208,7 @@ class Life:
         if not self._warm:
             ended = self.known_start()
             self._warm = True
-            for dweller in self._living():
+            for dweller in self.living():
                 dweller.stage_ended(ended)
 
     # -- dwellers ---------------------------------------------------------------------------------
@@ -219,14 +219,15 @@ class Life:
             self._dwellers = [each for each in self._dwellers if each() is not None]
             self._dwellers.append(ref(dweller))
 
-    def _living(self) -> list[Dweller]:
+    def living(self) -> list[Dweller]:
+        """Return the caches' cores that are still there."""
         return [each for each in (reference() for reference in self._dwellers) if each is not None]
 
     # -- forks and snapshots ----------------------------------------------------------------------
 
     def before_fork(self) -> None:
         """Prepare all dwellers to be copied, the same ones who are told afterwards."""
-        self._copied = self._living()
+        self._copied = self.living()
         for dweller in self._copied:
             dweller.before_fork()
 
@@ -267,7 +268,7 @@ class Life:
             self._begin()
             self.start, self._warm = RESTORED, False
             self._mark = self._seen = self._noticed = None
-        for dweller in self._living():
+        for dweller in self.living():
             try:
                 dweller.restored()
             except Exception:  # noqa: BLE001 - see above

@@ -21,6 +21,7 @@ from itertools import count
 from struct import Struct
 
 from orc.errors import UnkeyableError
+from orc.model.library import is_of_library, stood_in_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,8 +286,9 @@ _LIBRARY: dict[str, tuple[str, Encoder]] = {
 
 
 def _known(cls: type) -> Encoder | None:
-    module, encoder = _LIBRARY.get(cls.__name__, ("", None))
-    if encoder is None or getattr(sys.modules.get(module), cls.__name__, None) is not cls:
+    named = stood_in_for(cls) or cls
+    module, encoder = _LIBRARY.get(named.__name__, ("", None))
+    if encoder is None or not is_of_library(named, module):
         return None
     _EXACT[cls] = encoder
     return encoder

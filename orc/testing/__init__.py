@@ -4,5 +4,6 @@ May import: floor 5 and below.
 """
 
 from orc.testing.clock import ManualClock
+from orc.testing.patchable import patchable_clock
 
-__all__ = ("ManualClock",)
+__all__ = ("ManualClock", "patchable_clock")
