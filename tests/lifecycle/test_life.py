@@ -261,7 +261,7 @@ def test_dwellers_are_told_of_the_first_stages_end_once(live) -> None:
     first_request(here)
     first_request(here)
     assert stays.told == ["cold"]
-    assert here._living() == [stays]
+    assert here.living() == [stays]
     here.before_fork()
     here.move_in(late := Dweller())
     here.after_fork()

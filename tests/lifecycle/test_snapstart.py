@@ -145,7 +145,7 @@ def test_no_error_escapes_the_hook(live, restore, clock, monkeypatch) -> None:
     caches = [orc.Cache(tiers=[orc.Memory()], clock=clock) for _ in range(2)]
     for cache in caches:
         cache.set("a", 1)
-    first = life()._living()[0]
+    first = life().living()[0]
     real = type(first)._forget
 
     def clear(core, partition):
