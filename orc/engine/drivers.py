@@ -19,7 +19,7 @@ from orc.engine.operations import (
     Store,
     Wait,
 )
-from orc.lifecycle.runner import running_loop
+from orc.lifecycle.runner import loop_of_this_code, running_loop
 from orc.lifecycle.scope import scope_of_this_code
 from orc.model.outcome import FLYING
 from orc.stampede.single_flight import Boarding
@@ -181,15 +181,20 @@ def _pause(seconds: float) -> None:
 
 
 async def _apause(seconds: float) -> None:
-    import asyncio
+    if running_loop() is None:
+        from orc.lifecycle.other_loops import in_a_thread
 
-    await asyncio.sleep(seconds)
+        await in_a_thread(lambda: _pause(seconds), leave=True)
+    else:
+        import asyncio
+
+        await asyncio.sleep(seconds)
 
 
 def _join(operation: Join, flights: Flights, *, sync: bool) -> Turn:
     return flights.join(
         operation.key,
-        running_loop(),
+        loop_of_this_code(),
         get_ident(),
         sync=sync,
         anew=operation.anew,
@@ -229,6 +234,11 @@ def _wait(operation: Wait, flights: Flights) -> None:
 
 
 async def _await(operation: Wait, flights: Flights) -> None:
+    if running_loop() is None:
+        from orc.lifecycle.other_loops import in_a_thread
+
+        await in_a_thread(lambda: _wait(operation, flights), leave=True)
+        return
     import asyncio
 
     flight, patience = operation.flight, operation.patience

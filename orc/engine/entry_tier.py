@@ -12,13 +12,14 @@ from orc import notices
 from orc.errors import TierError, UnstorableError
 from orc.lifecycle import pending
 from orc.lifecycle.chance import token
+from orc.lifecycle.runner import running_loop
 from orc.model.entry import Found
 from orc.model.row import Budget, Claim, Row, Write
 from orc.stampede import left_claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any
 
     from orc.model.address import Address
@@ -98,6 +99,18 @@ class EntryTier:
         within: float | None = None,
     ) -> Sequence[Found]:
         """Do as :meth:`fetch_many`, for coroutines."""
+        if running_loop() is None:
+            found: Sequence[Found] = await _in_a_thread(
+                lambda: self.fetch_many(
+                    addresses,
+                    accept,
+                    lease,
+                    consistent=consistent,
+                    claims=claims,
+                    within=within,
+                )
+            )
+            return found
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
@@ -173,6 +186,8 @@ class EntryTier:
 
     async def _arun(self, steps: Steps, budget: Budget | None = None) -> Any:
         """Do as :meth:`_run`, for coroutines."""
+        if running_loop() is None:
+            return await _in_a_thread(lambda: self._run(steps, budget))
         if not self._loaded:
             self._load()
         began = self._clock.monotonic()
@@ -354,6 +369,13 @@ class EntryTier:
         """Go on in a copy of a snapshot, in which every connection is dead."""
         # A guard forgets, too, what it knew of the tier's health.
         getattr(self.tier, "restored", self.tier.close)()
+
+
+async def _in_a_thread(work: Callable[[], Any]) -> Any:
+    """Do what another loop than asyncio's has no coroutine for."""
+    from orc.lifecycle.other_loops import in_a_thread
+
+    return await in_a_thread(work)
 
 
 def _unclaimed(

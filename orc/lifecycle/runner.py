@@ -75,6 +75,16 @@ def running_loop() -> AbstractEventLoop | None:
     return None if events is None else events._get_running_loop()  # noqa: SLF001 - asyncio's own name for "no error if there is none"
 
 
+def loop_of_this_code() -> AbstractEventLoop | Any:
+    """Return what runs the coroutines of this thread: asyncio's loop, trio's run, or ``None``."""
+    found = running_loop()
+    if found is not None or "trio" not in sys.modules:
+        return found
+    from orc.lifecycle.other_loops import trio_run
+
+    return trio_run()
+
+
 def run_to_the_end(serving: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine on this thread's loop, in a copy of the context.
 

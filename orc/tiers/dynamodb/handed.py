@@ -10,7 +10,16 @@ if TYPE_CHECKING:
 
 
 def handed_in(source: Any, table: str | None) -> tuple[Any, str]:
-    """Return the client and the table's name. Raises ``ConfigError`` where they do not agree."""
+    """Return the client and the table's name.
+
+    Raises ``ConfigError`` where they do not agree, and for a client for coroutines.
+    """
+    packages = {kind.__module__.partition(".")[0] for kind in type(source).__mro__}
+    if not packages.isdisjoint({"aiobotocore", "aioboto3"}):
+        raise ConfigError(
+            "DynamoDB() takes no client of aiobotocore or aioboto3: hand in one of boto3, or the "
+            "table's name; both serve coroutines too"
+        )
     named = getattr(source, "table_name", None) or getattr(source, "name", None)
     if isinstance(named, str) and hasattr(source.meta, "client"):
         if table is not None and table != named:

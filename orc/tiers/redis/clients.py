@@ -150,10 +150,13 @@ class HandedThreads:
 class HandedCoroutines:
     """The transport by a client for coroutines."""
 
-    __slots__ = ("_checked", "_client")
+    __slots__ = ("_checked", "_client", "_clients")
 
     def __init__(self, client: Any) -> None:
+        from orc.tiers.redis.loop_clients import LoopClients
+
         self._client = client
+        self._clients = LoopClients(client)
         self._checked = False
 
     async def exchange(
@@ -163,16 +166,22 @@ class HandedCoroutines:
         if not self._checked:
             check_decoding(self._client)
             self._checked = True
-        return [await self._exchange(commands) for _, commands in sends]
+        from asyncio import get_running_loop
+
+        try:
+            client = self._clients.of(get_running_loop())
+        except TierError as error:
+            return [error for _ in sends]
+        return [await self._exchange(client, commands) for _, commands in sends]
 
     def close(self) -> None:
         """Leave the client to whoever made it."""
 
     def forget(self) -> None:
-        """Leave the client, as above."""
+        """Leave the client, as above, and its copies to the parent."""
+        self._clients.forget()
 
-    async def _exchange(self, commands: list[Command]) -> list[Any] | TierError:
-        client = self._client
+    async def _exchange(self, client: Any, commands: list[Command]) -> list[Any] | TierError:
         try:
             if len(commands) == 1:
                 return [await client.execute_command(*_named(commands[0][1]))]

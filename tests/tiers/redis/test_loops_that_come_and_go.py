@@ -1,0 +1,176 @@
+"""A client for coroutines that was handed in, and event loops that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from pathlib import Path
+
+import fakeredis
+import pytest
+import redis.asyncio
+
+import orc
+from orc.errors import ConfigError, OrcWarning
+from orc.testing.servers.valkey import Valkey
+
+pytestmark = [  # the clients are their makers' to close, and these do not
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_litter():
+    """End here what the clients leave to the garbage collector, and not in another test."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    """Return a server for all tests of this module."""
+    with Valkey() as server:
+        yield server
+
+
+class OfTheUser(redis.asyncio.Redis):
+    """A client with a constructor of its own."""
+
+    def __init__(self, port):
+        super().__init__(port=port)
+
+
+def of_a_blocking_pool(port):
+    pool = redis.asyncio.BlockingConnectionPool(port=port, max_connections=2, timeout=5)
+    return redis.asyncio.Redis(connection_pool=pool)
+
+
+CLIENTS = {
+    "plain": lambda port: redis.asyncio.Redis(port=port),
+    "by url": lambda port: redis.asyncio.from_url(f"redis://127.0.0.1:{port}/3"),
+    "blocking pool": of_a_blocking_pool,
+    "user's class": OfTheUser,
+    "fake": lambda port, server=fakeredis.FakeServer(): fakeredis.FakeAsyncRedis(server=server),  # noqa: B008
+}
+
+
+@pytest.fixture(params=CLIENTS)
+def caches(request, valkey):
+    """Return two caches of one server, each with a client of its own."""
+    make = CLIENTS[request.param]
+    return [
+        orc.Cache(
+            tiers=[orc.Memory(), orc.Redis(make(valkey.port), budget=2.0)],
+            namespace=request.node.name,
+            strict=True,
+        )
+        for _ in range(2)
+    ]
+
+
+def test_each_loop_is_served(caches):
+    """As a Lambda handler has them that calls ``asyncio.run``."""
+    one, other = caches
+
+    async def work(number):
+        await asyncio.gather(*(one.aset(f"{number} {each}", each) for each in range(8)))
+        keys = [f"{number} {each}" for each in range(8)]
+        alone = await asyncio.gather(*(other.aget(key) for key in keys))
+        return alone, await other.aget_many(keys)
+
+    for number in range(6):
+        alone, together = asyncio.run(work(number))
+        assert alone == list(range(8))
+        assert list(together.values()) == list(range(8))
+    assert [tier.errors for tier in one.stats().tiers] == [0, 0]
+
+
+def test_loops_at_once_are_served(caches):
+    """Threads, each with a loop of its own."""
+    one, other = caches
+    answers = []
+
+    def serve(name):
+        async def work():
+            found = []
+            for number in range(20):
+                await one.aset(f"{name} {number}", number)
+                found.append(await other.aget(f"{name} {number}"))
+            return found
+
+        answers.extend(asyncio.run(work()) for _ in range(2))
+
+    threads = [threading.Thread(target=serve, args=(name,)) for name in "abc"]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert answers == [list(range(20))] * 6
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_command_harms_no_other(caches):
+    """Its replies are not another's."""
+    one, other = caches
+
+    async def leave():
+        left = [asyncio.create_task(one.aset(f"left {number}", number)) for number in range(10)]
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in left)
+
+    async def work(number):
+        await one.aset(f"key {number}", number)
+        return await other.aget(f"key {number}")
+
+    for number in range(5):
+        asyncio.run(leave())
+        assert asyncio.run(work(number)) == number
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_hundreds_of_loops_leave_few_files_open(valkey):
+    """The sockets of a loop that is gone are closed."""
+    client = redis.asyncio.Redis(port=valkey.port)
+    cache = orc.Cache(tiers=[orc.Memory(), orc.Redis(client, budget=2.0)], namespace="files")
+
+    async def work(number):
+        await cache.aset(f"{number}", number)
+
+    before = open_files()
+    most = 0
+    for number in range(300):
+        asyncio.run(work(number))
+        most = max(most, open_files())
+    assert most - before < 12
+    assert cache.stats().tiers[1].errors == 0
+
+
+def test_what_cannot_be_copied_says_so_once(valkey):
+    """A client with one connection: its first loop is served; then it says what to hand in."""
+    client = redis.asyncio.Redis(port=valkey.port, single_connection_client=True)
+    cache = orc.Cache(tiers=[orc.Memory(), orc.Redis(client, budget=2.0)], namespace="single")
+
+    async def load():
+        return 5
+
+    async def work(key):
+        return await cache.aget_or_set(key, load)
+
+    assert asyncio.run(work("a")) == 5
+    assert cache.stats().tiers[1].errors == 0
+    with pytest.warns(OrcWarning, match="hand in the address, which serves every loop") as said:
+        assert [asyncio.run(work(f"{each}")) for each in range(5)] == [5] * 5
+    assert len([each for each in said if each.category is OrcWarning]) == 1
+
+
+def test_a_client_of_aiobotocore_is_refused():
+    """When the tier is made, with what to hand in."""
+    kind = type(
+        "DynamoDB", (), {"__module__": "aiobotocore.client", "get_item": None, "meta": None}
+    )
+    with pytest.raises(ConfigError, match="one of boto3, or the table's name"):
+        orc.DynamoDB(kind(), table="table")
