@@ -43,18 +43,23 @@ def warn(message: str) -> None:
     )
 
 
-MOST_BUGS: Final = 16
-"""Different bugs that are warned of; a text with a number in it would never be the same."""
-_bugs: set[str] = set()
+MOST: Final = 16
+"""Different warnings of one kind; a text with a number in it would never be the same."""
+_told: dict[str, set[str]] = {}
+
+
+def warn_once(kind: str, message: str) -> None:
+    """Do as :func:`warn`, once in the process for each message, and `MOST` times for each kind."""
+    told = _told.setdefault(kind, set())
+    if message not in told and len(told) < MOST:
+        told.add(message)
+        warn(message)
 
 
 def warn_of_bug(whose: str, error: Exception) -> None:
     """Warn once in the process of an error that a user's code should not have raised."""
     text = f"{whose} has a bug: {type(error).__name__}: {error}"[:500]
-    if text in _bugs or len(_bugs) >= MOST_BUGS:
-        return
-    _bugs.add(text)
-    warn(f"{text}. The cache goes on without it.")
+    warn_once("bugs", f"{text}. The cache goes on without it.")
 
 
 def record(level: str, message: str, **fields: object) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from orc import notices
 from orc.config import assemble, default, environment
 from orc.config.cache import Cache
 from orc.testing import ManualClock
@@ -28,7 +29,9 @@ def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ours = name.startswith("ORC_") and not name.startswith("ORC_TEST_")
         if ours or name.startswith("AWS_LAMBDA_"):
             monkeypatch.delenv(name)
-    left_behind = (assemble._shared, assemble._named, default._made, environment._warned)
+    left_behind = (
+        assemble._shared, assemble._named, default._made, environment._warned, notices._told,
+    )  # fmt: skip
     for each in left_behind:
         each.clear()
     yield

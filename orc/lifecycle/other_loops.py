@@ -65,16 +65,12 @@ async def in_a_thread(work: Callable[[], T], *, leave: bool = False) -> T:
     if trio_run() is not None:
         trio: Any = sys.modules["trio"]
         return await trio.to_thread.run_sync(work, abandon_on_cancel=leave)  # type: ignore[no-any-return]
-    if not _warned:
-        _warned.append(True)
-        notices.warn(
-            "ORC's coroutines were run by neither asyncio nor trio: shared tiers are not asked. "
-            "Use the methods without the 'a' there."
-        )
+    notices.warn_once(
+        "loops",
+        "ORC's coroutines were run by neither asyncio nor trio: shared tiers are not asked. "
+        "Use the methods without the 'a' there.",
+    )
     raise TierError("this coroutine is run by neither asyncio nor trio")
-
-
-_warned: list[bool] = []
 
 
 def _nothing() -> None:

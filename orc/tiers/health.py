@@ -56,8 +56,6 @@ SLOW_CALLS: Final = 5
 FIRST_CONNECT: Final = 1.0
 """Seconds beyond its budget that the first call of a process has for connecting, or a quarter of
 what its request has left: names are resolved, certificates are read, and all of it once."""
-MOST_WARNINGS: Final = 8
-"""Different refusals that are warned of; a message with a number in it would never be the same."""
 
 
 class Health:
@@ -78,7 +76,6 @@ class Health:
         "_rest",
         "_slow",
         "_slow_until",
-        "_warned",
         "_whole",
         "budget",
         "name",
@@ -111,7 +108,6 @@ class Health:
         self._whole = Breaker()
         self.reads = Breaker()
         self.writes = Breaker()
-        self._warned: set[str] = set()
         self.outages = Outages(tier, clock)
         self.slow_from = self.budget * (1.0 if small else SLOW)
         if self._alone:
@@ -348,13 +344,10 @@ class Health:
                 self.outages.began(reason, rest, self._what(breaker))
 
     def _warn(self, message: str, rest: float) -> None:
-        with self._lock:
-            if message in self._warned or len(self._warned) >= MOST_WARNINGS:
-                return
-            self._warned.add(message)
-        notices.warn(
+        notices.warn_once(
+            self.name,
             f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
-            f"every {rest:.3g} s."
+            f"every {rest:.3g} s.",
         )
 
 

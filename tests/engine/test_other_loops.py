@@ -222,9 +222,8 @@ def by_hand(coroutine):
         return end.value
 
 
-def test_a_coroutine_that_nobody_runs_is_told(monkeypatch):
+def test_a_coroutine_that_nobody_runs_is_told():
     """The loader answers, and a warning says once what to do; strictness has a typed error."""
-    monkeypatch.setattr(other_loops, "_warned", [])
 
     async def load():
         return 5

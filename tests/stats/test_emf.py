@@ -301,7 +301,7 @@ def test_no_error_reaches_the_handler(process, monkeypatch):
     tier = ReferenceTier()
     cache = orc.Cache(tiers=[orc.Memory(), tier])
     monkeypatch.setattr(scope, "_complained", set())
-    monkeypatch.setattr(notices, "_bugs", set())
+    monkeypatch.setattr(notices, "_told", {})
     tier.counts = lambda: 1 / 0
     with pytest.warns(OrcWarning, match="ZeroDivisionError"):
         assert invoke(lambda: cache.get_or_set("key", lambda: 1)) == 1

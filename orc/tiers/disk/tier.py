@@ -86,6 +86,11 @@ class Disk:
     def __repr__(self) -> str:
         return f"<orc.Disk in {self._keeper.where()}, at most {self.max_bytes} bytes>"
 
+    @property
+    def where(self) -> str:
+        """The directory, as messages show it."""
+        return self._keeper.where()
+
     def default_to(self, find: Callable[[], str]) -> None:
         """Set what finds the directory, unless that was given to the constructor.
 
