@@ -12,6 +12,7 @@ from orc import notices
 from orc.config import assemble, default, environment
 from orc.config.cache import Cache
 from orc.testing import ManualClock
+from orc.tiers import outages
 from orc.tiers.memory import Memory
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     )  # fmt: skip
     for each in left_behind:
         each.clear()
+    outages.TOLD.forget_all()
     yield
     for each in left_behind:
         each.clear()

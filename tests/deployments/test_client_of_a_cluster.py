@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 import redis.asyncio
 
 import orc
 from orc.errors import OrcWarning
+from orc.tiers.redis.coroutines import drop
+
+
+@pytest.fixture(autouse=True)
+def no_litter():
+    """End here what the client leaves to the garbage collector, and not in another test."""
+    yield
+    gc.collect()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -29,3 +38,6 @@ def test_its_first_loop_is_served_and_the_second_says_what_to_hand_in(of_all_slo
         for _ in range(3):
             asyncio.run(work())
     assert len([each for each in said if each.category is OrcWarning]) == 1
+    for node in client.get_nodes():
+        for connection in node._connections:
+            drop(connection)

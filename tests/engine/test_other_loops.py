@@ -38,7 +38,12 @@ def container(request, valkey, tmp_path):
     """Return what makes caches of the same shared tier."""
     import redis
 
-    store, namespace = Store(), request.node.name
+    store, namespace, opened = Store(), request.node.name, []
+
+    def by_client():
+        client = redis.Redis.from_url(valkey.url)
+        opened.append(client)
+        return orc.Redis(client)
 
     def make():
         tiers = {
@@ -46,12 +51,15 @@ def container(request, valkey, tmp_path):
             "a tier of a user": lambda: [ReferenceTier(store)],
             "disk": lambda: [orc.Disk(tmp_path)],
             "redis": lambda: [orc.Redis(valkey.url)],
-            "redis, a client for threads": lambda: [orc.Redis(redis.Redis.from_url(valkey.url))],
+            "redis, a client for threads": lambda: [by_client()],
         }[request.param]()
+        opened.extend(tiers)
         return orc.Cache(tiers=[orc.Memory(), *tiers], namespace=namespace, strict=True)
 
     make.shares = request.param != "memory"
-    return make
+    yield make
+    for each in opened:
+        each.close()
 
 
 @pytest.fixture(params=LIBRARIES)

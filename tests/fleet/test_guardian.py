@@ -31,7 +31,7 @@ PROGRAM = """
             guardian = fleet._guardian
             print(guardian.folder, guardian.mark, guardian._popen.pid, flush=True)
             if sys.argv[2] == "start":
-                await fleet.start(1000)
+                await fleet.start(200)
             await fleet.start(5)
             await fleet.invoke("child")
             hanging = asyncio.create_task(fleet.invoke("hang"))
@@ -93,7 +93,7 @@ def test_a_fleet_whose_process_dies_leaves_nothing(tmp_path, when, number, mode,
                 assert program.stdout.readline() == "ready\n"
                 assert len(marked(mark, processes)) == processes
             program.send_signal(number)
-            ended, _, _ = select.select([gone], [], [], 20)
+            ended, _, _ = select.select([gone], [], [], 60)
         finally:
             os.close(gone)
             program.kill()

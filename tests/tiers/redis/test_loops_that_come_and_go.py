@@ -14,6 +14,8 @@ import redis.asyncio
 import orc
 from orc.errors import ConfigError, OrcWarning
 from orc.testing.servers.valkey import Valkey
+from orc.tiers.redis import loop_clients
+from orc.tiers.redis.coroutines import drop
 
 pytestmark = [  # the clients are their makers' to close, and these do not
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -60,14 +62,19 @@ CLIENTS = {
 def caches(request, valkey):
     """Return two caches of one server, each with a client of its own."""
     make = CLIENTS[request.param]
-    return [
-        orc.Cache(
-            tiers=[orc.Memory(), orc.Redis(make(valkey.port), budget=2.0)],
-            namespace=request.node.name,
-            strict=True,
-        )
-        for _ in range(2)
+    tiers = [orc.Redis(make(valkey.port), budget=2.0) for _ in range(2)]
+    yield [
+        orc.Cache(tiers=[orc.Memory(), tier], namespace=request.node.name, strict=True)
+        for tier in tiers
     ]
+    for tier in tiers:
+        close(tier)
+
+
+def close(tier):
+    """Close the sockets of all loops, which are closed themselves."""
+    for client in (tier._client, *tier._coroutines._clients._loops.values()):
+        loop_clients._close(client)
 
 
 def test_each_loop_is_served(caches):
@@ -134,8 +141,8 @@ def open_files():
 
 def test_hundreds_of_loops_leave_few_files_open(valkey):
     """The sockets of a loop that is gone are closed."""
-    client = redis.asyncio.Redis(port=valkey.port)
-    cache = orc.Cache(tiers=[orc.Memory(), orc.Redis(client, budget=2.0)], namespace="files")
+    tier = orc.Redis(redis.asyncio.Redis(port=valkey.port), budget=2.0)
+    cache = orc.Cache(tiers=[orc.Memory(), tier], namespace="files")
 
     async def work(number):
         await cache.aset(f"{number}", number)
@@ -145,6 +152,7 @@ def test_hundreds_of_loops_leave_few_files_open(valkey):
     for number in range(300):
         asyncio.run(work(number))
         most = max(most, open_files())
+    close(tier)
     assert most - before < 12
     assert cache.stats().tiers[1].errors == 0
 
@@ -152,7 +160,8 @@ def test_hundreds_of_loops_leave_few_files_open(valkey):
 def test_what_cannot_be_copied_says_so_once(valkey):
     """A client with one connection: its first loop is served; then it says what to hand in."""
     client = redis.asyncio.Redis(port=valkey.port, single_connection_client=True)
-    cache = orc.Cache(tiers=[orc.Memory(), orc.Redis(client, budget=2.0)], namespace="single")
+    tier = orc.Redis(client, budget=2.0)
+    cache = orc.Cache(tiers=[orc.Memory(), tier], namespace="single")
 
     async def load():
         return 5
@@ -165,6 +174,7 @@ def test_what_cannot_be_copied_says_so_once(valkey):
     with pytest.warns(OrcWarning, match="hand in the address, which serves every loop") as said:
         assert [asyncio.run(work(f"{each}")) for each in range(5)] == [5] * 5
     assert len([each for each in said if each.category is OrcWarning]) == 1
+    drop(client.connection)
 
 
 def test_a_client_of_aiobotocore_is_refused():
