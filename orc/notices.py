@@ -45,21 +45,30 @@ def warn(message: str) -> None:
 
 MOST: Final = 16
 """Different warnings of one kind; a text with a number in it would never be the same."""
+MOST_KINDS: Final = 64
 _told: dict[str, set[str]] = {}
 
 
-def warn_once(kind: str, message: str) -> None:
-    """Do as :func:`warn`, once in the process for each message, and `MOST` times for each kind."""
-    told = _told.setdefault(kind, set())
-    if message not in told and len(told) < MOST:
-        told.add(message)
+def warn_once(kind: str, message: str, what: str = "") -> None:
+    """Do as :func:`warn`, once in the process for each thing, and `MOST` times for each kind.
+
+    The thing is `what`, or else the message itself.
+    """
+    told = _told.get(kind)
+    if told is None:
+        if len(_told) >= MOST_KINDS:
+            return
+        told = _told[kind] = set()
+    if (what or message) not in told and len(told) < MOST:
+        told.add(what or message)
         warn(message)
 
 
 def warn_of_bug(whose: str, error: Exception) -> None:
-    """Warn once in the process of an error that a user's code should not have raised."""
-    text = f"{whose} has a bug: {type(error).__name__}: {error}"[:500]
-    warn_once("bugs", f"{text}. The cache goes on without it.")
+    """Warn once in the process of an error of this type that a user's code should not raise."""
+    kind = type(error).__name__
+    text = f"{whose} has a bug: {kind}: {error}"[:500]
+    warn_once(f"bugs of {whose}", f"{text}. The cache goes on without it.", kind)
 
 
 def record(level: str, message: str, **fields: object) -> None:

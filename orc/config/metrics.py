@@ -6,6 +6,7 @@ import sys
 from _thread import RLock
 from _weakref import ref
 
+from orc import notices
 from orc.config.settings import process_settings
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import WARM, after_fork_in_child, life
@@ -84,7 +85,7 @@ class Writer:
                 return
             figures = Figures()
             memories: dict[int, int] = {}
-            self._watched = [each for each in self._watched if each.add_to(figures, memories)]
+            self._watched = [each for each in self._watched if _added(each, figures, memories)]
             if self._every == CHANGE and not figures:
                 return
             invocations, self._invocations = self._invocations, 0
@@ -98,7 +99,17 @@ class Writer:
         sys.stdout.flush()
 
 
+def _added(watched: Watched, figures: Figures, memories: dict[int, int]) -> bool:
+    """Add what one cache did; one that fails, as a tier of a user's may, hides no other."""
+    try:
+        return watched.add_to(figures, memories)
+    except Exception as error:  # noqa: BLE001 - see above
+        notices.warn_of_bug("the statistics of a cache", error)
+        return True
+
+
 _made: list[Writer | None] = []
+_lock = RLock()
 
 
 def watch(core: Core) -> None:
@@ -106,9 +117,10 @@ def watch(core: Core) -> None:
 
     Raises ``ConfigError`` for a variable whose value is not allowed.
     """
-    if not _made:
-        _made.append(_writer())
-    writer = _made[0]
+    with _lock:
+        if not _made:
+            _made.append(_writer())
+        writer = _made[0]
     if writer is not None:
         writer.watch(core)
 
@@ -118,11 +130,10 @@ def _writer() -> Writer | None:
     if not settings["metrics"]:
         return None
     life()
-    form = Form(
-        str(settings["metrics_namespace"]),
-        str(settings["metrics_service"]),
-        tuple(str(settings["metrics_dimensions"]).split(",")),
-    )
+    chosen = str(settings["metrics_dimensions"]).split(",")
+    if not settings["function"]:  # a dimension that the line does not have would void the metrics
+        chosen = [each for each in chosen if each != "function"]
+    form = Form(str(settings["metrics_namespace"]), str(settings["metrics_service"]), chosen)
     every = settings["metrics_every"]
     writer = Writer(form, every if isinstance(every, int) else CHANGE, str(settings["function"]))
     on_end(writer.request_ends)

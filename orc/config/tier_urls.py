@@ -204,7 +204,7 @@ def tier_of(url: TierUrl) -> Tier:
 
 def _no_place(url: TierUrl) -> None:
     if url.place:
-        raise ConfigError(f"{url.scheme}:// names something: there is nothing to name here")
+        raise ConfigError(f"{url.scheme}:// takes no host and no path: write options behind a '?'")
 
 
 def tiers_of(urls: Sequence[TierUrl]) -> list[Tier]:

@@ -264,9 +264,15 @@ class Core:
 
     # -- clearing ---------------------------------------------------------------------------------
 
-    def forget(self) -> None:
-        """Drop what memory has, and nothing else."""
+    def came_back(self) -> None:
+        """Go on by the machine's clock after a test had another: nothing is left of its time."""
         self._forget(None)
+        now = self.clock.wall()
+        with self._lock:
+            self._cleared = {name: min(at, now) for name, at in self._cleared.items()}
+            for _, space in self._spaces.values():
+                if (found := space()) is not None:
+                    found.cleared_at = min(found.cleared_at, now)
 
     def clear(self, partition: str | None) -> None:
         """Drop all entries: of one partition, or of all and of what is in none.

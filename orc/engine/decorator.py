@@ -274,7 +274,7 @@ class CachedFunction:
         Those in shared tiers are not answered any more either, by this process.
         """
         space = self._keyspace.space
-        self._keyspace.cleared_at = self._keyspace.core.clock.wall()
+        self._keyspace.space.cleared_at = self._keyspace.core.clock.wall()
         self._keyspace.core.flights.void_all(lambda key: key[0] is space)
         space.clear()
         self._counted = self._count()

@@ -19,7 +19,7 @@ from orc.engine.operations import (
     Store,
     Wait,
 )
-from orc.lifecycle.runner import loop_of_this_code, running_loop
+from orc.lifecycle.runner import loop_of_this_code, on_asyncio
 from orc.lifecycle.scope import scope_of_this_code
 from orc.model.outcome import FLYING
 from orc.stampede.single_flight import Boarding
@@ -181,14 +181,14 @@ def _pause(seconds: float) -> None:
 
 
 async def _apause(seconds: float) -> None:
-    if running_loop() is None:
-        from orc.lifecycle.other_loops import in_a_thread
-
-        await in_a_thread(lambda: _pause(seconds), leave=True)
-    else:
+    if on_asyncio():
         import asyncio
 
         await asyncio.sleep(seconds)
+    else:
+        from orc.lifecycle import other_loops
+
+        await other_loops.pause(seconds)
 
 
 def _join(operation: Join, flights: Flights, *, sync: bool) -> Turn:
@@ -233,34 +233,50 @@ def _wait(operation: Wait, flights: Flights) -> None:
             flights.strand(flight)
 
 
-async def _await(operation: Wait, flights: Flights) -> None:
-    if running_loop() is None:
-        from orc.lifecycle.other_loops import in_a_thread
+class _Waiter:
+    """A coroutine of asyncio's that waits until it is woken, from whichever thread."""
 
-        await in_a_thread(lambda: _wait(operation, flights), leave=True)
-        return
-    import asyncio
+    __slots__ = ("_landed", "_loop")
 
-    flight, patience = operation.flight, operation.patience
-    loop = asyncio.get_running_loop()
-    landed: Future[None] = loop.create_future()
+    def __init__(self) -> None:
+        from asyncio import get_running_loop
 
-    def note() -> None:
-        if not landed.done():
-            landed.set_result(None)
+        self._loop = get_running_loop()
+        self._landed: Future[None] = self._loop.create_future()
 
-    def wake() -> None:
+    def wake(self) -> None:
         try:
-            loop.call_soon_threadsafe(note)
+            self._loop.call_soon_threadsafe(self._note)
         except RuntimeError:
             pass  # the loop of this waiter was closed: nobody waits here any more
 
-    if not flights.on_landing(flight, wake):
+    def _note(self) -> None:
+        if not self._landed.done():
+            self._landed.set_result(None)
+
+    async def wait(self, seconds: float) -> bool:
+        from asyncio import wait
+
+        await wait([self._landed], timeout=seconds)
+        return self._landed.done()
+
+
+def _waiter() -> Any:
+    if on_asyncio():
+        return _Waiter()
+    from orc.lifecycle.other_loops import Waiter
+
+    return Waiter()
+
+
+async def _await(operation: Wait, flights: Flights) -> None:
+    flight, patience = operation.flight, operation.patience
+    waiter = _waiter()
+    if not flights.on_landing(flight, waiter.wake):
         return
     while flight.state == FLYING:
         pause = min(LOOK_AGAIN, max(0.0, patience.left()))
-        await asyncio.wait([landed], timeout=pause)
-        if landed.done():
+        if await waiter.wait(pause):
             return
         patience.spent(pause)
         if flight.stranded() or patience.left() <= 0:

@@ -12,7 +12,7 @@ from orc import notices
 from orc.errors import TierError, UnstorableError
 from orc.lifecycle import pending
 from orc.lifecycle.chance import token
-from orc.lifecycle.runner import running_loop
+from orc.lifecycle.runner import on_asyncio
 from orc.model.entry import Found
 from orc.model.row import Budget, Claim, Row, Write
 from orc.stampede import left_claims
@@ -99,7 +99,7 @@ class EntryTier:
         within: float | None = None,
     ) -> Sequence[Found]:
         """Do as :meth:`fetch_many`, for coroutines."""
-        if running_loop() is None:
+        if not on_asyncio():
             found: Sequence[Found] = await _in_a_thread(
                 lambda: self.fetch_many(
                     addresses,
@@ -186,7 +186,7 @@ class EntryTier:
 
     async def _arun(self, steps: Steps, budget: Budget | None = None) -> Any:
         """Do as :meth:`_run`, for coroutines."""
-        if running_loop() is None:
+        if not on_asyncio():
             return await _in_a_thread(lambda: self._run(steps, budget))
         if not self._loaded:
             self._load()

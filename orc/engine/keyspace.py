@@ -80,7 +80,6 @@ class Keyspace:
 
     __slots__ = (
         "_address",
-        "cleared_at",
         "core",
         "counters",
         "load_time",
@@ -109,8 +108,6 @@ class Keyspace:
         self.core = core
         self.tiers = core.tiers if shared else ()
         """The tiers outside the process, the nearest first; none for what they cannot name."""
-        self.cleared_at = 0.0
-        """When this function's results were last cleared: seconds, wall clock."""
         self.load_time: float | None = None
         """Seconds that the last load took; ``None`` before the first."""
         self._address: Callable[[Sequence[object]], Address] | None = None
@@ -328,7 +325,7 @@ class Keyspace:
             now < min(entry.fresh_until, entry.created_at + life)
             and entry.created_at <= latest
             and (copy is None or entry.created_at >= copy.created_at)
-            and entry.created_at > max(self.cleared_at, self.core.cleared_at(self.partition))
+            and entry.created_at > max(self.space.cleared_at, self.core.cleared_at(self.partition))
             and (
                 tier not in self.core.unchecked
                 or now - self.terms.memory_ttl < entry.checked_at <= latest

@@ -138,9 +138,9 @@ def _give_back(
         tier, token = passed.tokens[-1]
         try:
             yield GiveBack(tier, [(passed.address, None, token)], waits=waits)
-        except Exception:  # noqa: BLE001 - the tier remembers the claim for this process
+        except Exception as error:  # noqa: BLE001 - the tier remembers the claim for this process
             if counts:
-                keyspace.counters.tier("errors", tier.name)
+                keyspace.failed(tier, error)
         passed.tokens.pop()
 
 

@@ -110,7 +110,7 @@ def fresh_for(keyspace: Keyspace, value: object, ttl: float | ComputedTtl | None
         counters = keyspace.counters
         what = "ttl" if terms.cache_if is None else "ttl or cache_if"
         why = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
-        said = f"{counters.name}: {what} cannot be told of the value: {why}"
+        said = f"{counters.name}: no {what} can be computed for the value: {why}"
         if terms.strict:
             wrong = ConfigError(said)
             wrong.value = value

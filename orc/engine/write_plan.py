@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from orc.engine.operations import Remove, Store
 from orc.engine.terms import fresh_for
+from orc.errors import ConfigError, TierError
 from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
@@ -44,7 +45,10 @@ def write_many(
     failure: Exception | None = None
     for key, value in values.items():
         kept = keyspace.keep(value)
-        seconds = fresh_for(keyspace, value, ttl)
+        try:
+            seconds = fresh_for(keyspace, value, ttl)
+        except ConfigError as error:  # with strictness: nothing is left under the key all the same
+            failure, seconds = failure or error, 0.0
         life = keyspace.life_of(seconds)
         stored = kept is not None and seconds > 0
         if kept is not None and stored:
@@ -92,9 +96,13 @@ def remove_many(
     for tier in reversed(keyspace.tiers):
         try:
             yield Remove(tier, [keyspace.address(made_of) for made_of in values])
-        except Exception as error:  # noqa: BLE001 - raised below
-            keyspace.counters.tier("errors", tier.name)
-            failure = failure or error
+        except TierError as error:
+            failure = failure or keyspace.failed(tier, error)
+        except Exception as error:  # noqa: BLE001 - a bug of the tier, told, and raised as an error of it
+            keyspace.failed(tier, error)
+            if failure is None:
+                failure = TierError(f"the tier {tier.name} could not remove it: {error!r}"[:300])
+                failure.__cause__ = error
     _void(keyspace, keys)
     removed = sum(keyspace.space.remove(key) for key in keys)
     if failure is not None:

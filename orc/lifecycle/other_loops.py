@@ -22,19 +22,24 @@ if TYPE_CHECKING:
 class TrioRun:
     """One ``trio.run``, as far as a flight asks for its leader's loop."""
 
-    __slots__ = ("_token",)
+    __slots__ = ("limiter", "token")
 
     def __init__(self, token: Any) -> None:
-        self._token = token
+        self.token = token
+        self.limiter: Any = sys.modules["trio"].CapacityLimiter(MOST_THREADS)
+        """The threads that ask tiers: those of the user's own are not taken."""
 
     def is_running(self) -> bool:
         """Tell whether it has not ended."""
         try:
-            self._token.run_sync_soon(_nothing, idempotent=True)
+            self.token.run_sync_soon(_nothing, idempotent=True)
         except sys.modules["trio"].RunFinishedError:
             return False
         return True
 
+
+MOST_THREADS = 16
+"""Calls of tiers that run at once, as a guard has them for threads."""
 
 _runs: dict[Any, TrioRun] = {}
 """The runs that have not ended, by trio's token of each."""
@@ -57,20 +62,56 @@ def trio_run() -> TrioRun | None:
     return run
 
 
-async def in_a_thread(work: Callable[[], T], *, leave: bool = False) -> T:
-    """Have a thread of trio's do what blocks; with `leave` a cancelled task does not wait for it.
+def this_run() -> TrioRun:
+    """Return the run of trio that this coroutine is in.
 
-    Raises ``TierError``, and warns once, where neither asyncio nor trio runs this coroutine.
+    Raises ``TierError``, and warns once, where neither asyncio nor trio runs it.
     """
-    if trio_run() is not None:
-        trio: Any = sys.modules["trio"]
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=leave)  # type: ignore[no-any-return]
-    notices.warn_once(
-        "loops",
-        "ORC's coroutines were run by neither asyncio nor trio: shared tiers are not asked. "
-        "Use the methods without the 'a' there.",
-    )
-    raise TierError("this coroutine is run by neither asyncio nor trio")
+    run = trio_run()
+    if run is None:
+        notices.warn_once(
+            "loops",
+            "ORC's coroutines were run by neither asyncio nor trio: shared tiers are not asked. "
+            "Use the methods without the 'a' there.",
+        )
+        raise TierError("this coroutine is run by neither asyncio nor trio")
+    return run
+
+
+async def in_a_thread(work: Callable[[], T]) -> T:
+    """Have a thread of trio's do what blocks, and wait for it. Raises as :func:`this_run`."""
+    run = this_run()
+    trio: Any = sys.modules["trio"]
+    return await trio.to_thread.run_sync(work, limiter=run.limiter)  # type: ignore[no-any-return]
+
+
+async def pause(seconds: float) -> None:
+    """Let other tasks of trio's go on for so long. Raises as :func:`this_run`."""
+    this_run()
+    await sys.modules["trio"].sleep(seconds)
+
+
+class Waiter:
+    """A task of trio's that waits until it is woken, from whichever thread."""
+
+    __slots__ = ("_event", "_run")
+
+    def __init__(self) -> None:
+        self._run = this_run()
+        self._event: Any = sys.modules["trio"].Event()
+
+    def wake(self) -> None:
+        """Wake the task, if it is still there."""
+        try:
+            self._run.token.run_sync_soon(self._event.set)
+        except sys.modules["trio"].RunFinishedError:
+            pass
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for so long at most; tell whether it was woken."""
+        with sys.modules["trio"].move_on_after(seconds):
+            await self._event.wait()
+        return bool(self._event.is_set())
 
 
 def _nothing() -> None:

@@ -6,6 +6,7 @@ its end, for a short time.
 
 from __future__ import annotations
 
+from orc import notices
 from orc.errors import TierError
 
 TYPE_CHECKING = False
@@ -55,6 +56,8 @@ async def _quietly(what: Awaitable[Any]) -> None:
         await what
     except TierError:
         pass  # it is counted where it happened
+    except Exception as error:  # noqa: BLE001 - a tier may be anybody's
+        notices.warn_of_bug("a tier that gives back a claim", error)
 
 
 async def settle() -> None:

@@ -77,12 +77,23 @@ def running_loop() -> AbstractEventLoop | None:
 
 def loop_of_this_code() -> AbstractEventLoop | Any:
     """Return what runs the coroutines of this thread: asyncio's loop, trio's run, or ``None``."""
-    found = running_loop()
-    if found is not None or "trio" not in sys.modules:
-        return found
+    if on_asyncio() or "trio" not in sys.modules:
+        return running_loop()
     from orc.lifecycle.other_loops import trio_run
 
     return trio_run()
+
+
+def on_asyncio() -> bool:
+    """Tell whether asyncio runs this code, and not trio as a guest of asyncio's loop."""
+    trio = sys.modules.get("trio")
+    if trio is not None and getattr(trio.lowlevel, "in_trio_task", _no)():
+        return False
+    return running_loop() is not None
+
+
+def _no() -> bool:
+    return False
 
 
 def run_to_the_end(serving: Coroutine[Any, Any, Any]) -> Any:

@@ -53,8 +53,8 @@ def computed_ttl(value: object) -> float:
     number = _number(value)
     if number is None or number != number:  # noqa: PLR0124 - what is not a number
         raise ConfigError(
-            f"it is of the type {type(value).__name__}"
-            + (" and is not a number" if number is not None else "")
+            f"ttl(...) returned a {type(value).__name__}"
+            + (" that is not a number" if number is not None else "")
             + "; return seconds, as a number or a timedelta, or None"
         )
     return float(max(0, min(number, FOREVER)))

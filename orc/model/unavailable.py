@@ -39,15 +39,17 @@ _TRANSPORT: Final = {
     "anthropic": "APIConnectionError",
     "asyncio": "IncompleteReadError",
     "botocore": "ConnectionError HTTPClientError IncompleteReadError ResponseStreamingError",
+    "cassandra": "NoHostAvailable OperationTimedOut Unavailable",
     "elastic_transport": "ConnectionError ConnectionTimeout",
     "http": "IncompleteRead BadStatusLine",
     "httpcore": "NetworkError TimeoutException RemoteProtocolError ProxyError",
     "httpx": "NetworkError TimeoutException RemoteProtocolError ProxyError",
     "openai": "APIConnectionError",
     "opensearchpy": "ConnectionError ConnectionTimeout",
+    "psycopg_pool": "PoolTimeout",
     "pymongo": "ConnectionFailure ExecutionTimeout WaitQueueTimeoutError",
     "redis": "ConnectionError TimeoutError ClusterDownError MasterDownError",
-    "requests": "ConnectionError Timeout ChunkedEncodingError RetryError",
+    "requests": "ConnectionError Timeout ChunkedEncodingError",
     "smtplib": "SMTPServerDisconnected",
     "socket": "gaierror herror",
     "ssl": "SSLError",
@@ -60,25 +62,31 @@ _TRANSPORT: Final = {
 _ANSWERS: Final = frozenset({"AuthenticationError", "AuthorizationError", "NoPermissionError"})
 """Classes that redis-py derives from its ``ConnectionError``, and that are answers."""
 
-_DRIVERS: Final = frozenset({"OperationalError", "InterfaceError", "DatabaseError", "DBAPIError"})
-"""Classes of PEP 249 under which drivers raise, among others, a connection that is lost."""
+_DRIVERS: Final = frozenset({
+    "OperationalError", "InterfaceError", "DatabaseError", "DBAPIError", "PostgresError",
+})  # fmt: skip
+"""Classes of PEP 249 under which drivers raise, among others, a connection that is lost; and
+asyncpg's."""
 _SQLSTATES: Final = ("08", "57P01", "57P02", "57P03", "53300", "HYT00", "HYT01")
 """How codes begin of a lost connection, a server that ends or begins, and too many connections."""
-_MYSQL: Final = frozenset({
-    1040, 1042, 1043, 1053, 1158, 1159, 1160, 1161, 1203, 2002, 2003, 2005, 2006, 2012, 2013, 2055,
-    4031,
+_NUMBERS: Final = frozenset({  # MySQL's, and from 20002 on those of DB-Library, as in pymssql
+    0, 1040, 1042, 1043, 1053, 1158, 1159, 1160, 1161, 1203, 2002, 2003, 2005, 2006, 2012, 2013,
+    2055, 4031, 20002, 20003, 20004, 20006, 20009, 20047,
 })  # fmt: skip
 _LOST: Final = (
     "connection refused", "could not connect", "couldn't connect", "can't connect",
     "can't create a connection", "unable to connect", "lost connection", "connection reset",
     "connection lost", "connection was lost", "server closed the connection", "gone away",
-    "connection timed out", "connection timeout", "timeout expired", "is closed", "already closed",
+    "connection timed out", "connection timeout", "timeout expired", "connection is closed",
+    "connection already closed", "connection closed", "connection is lost",
     "not connected", "not translate host name", "name resolution", "no route to host",
     "network error", "network is unreachable", "broken pipe", "starting up", "shutting down",
-    "the connection is", "dpy-4011", "dpy-6000", "dpy-6005", "ora-12170", "ora-12541", "ora-03113",
+    "dpy-4011", "dpy-6000", "dpy-6005", "ora-12170", "ora-12541", "ora-03113",
     "ora-03114",
 )  # fmt: skip
 """What drivers write that give no code."""
+_NO_STATE: Final = "HY000"
+"""What drivers give where they have no code of SQL: their own number says more."""
 _REFUSED: Final = ("authentication", "password", "access denied", "permission", "pg_hba")
 
 _GRPC: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL"})
@@ -119,6 +127,9 @@ def _is_unavailable(error: object, depth: int) -> bool:  # noqa: PLR0911 - one r
     answered = _by_answer(error)
     if answered is not None:
         return answered
+    judged = _by_sqlstate(error)
+    if judged is not None:
+        return judged
     names = set(_names(type(error)))
     if not names.isdisjoint(_ANSWERS):
         return False
@@ -175,12 +186,22 @@ def _by_status(status: object) -> bool | None:
     return status >= _FIRST_ILL or status == _TOO_MANY
 
 
-def _of_a_driver(error: Any, depth: int) -> bool:
-    """Judge an error of a database's driver: by its code, by what it wraps, or by its words."""
+def _by_sqlstate(error: Any) -> bool | None:
+    """Judge an error by the code of a server of SQL; ``None`` if it has none that says a thing."""
     for name in ("sqlstate", "pgcode"):
         state = getattr(error, name, None)
-        if isinstance(state, str) and state:
-            return state.startswith(_SQLSTATES)
+        if _is_sqlstate(state):
+            return str(state).startswith(_SQLSTATES)
+    return None
+
+
+def _is_sqlstate(state: object) -> bool:
+    """Tell whether this is a code of five characters, and not the one that says nothing."""
+    return isinstance(state, str) and len(state) == len(_NO_STATE) and state != _NO_STATE
+
+
+def _of_a_driver(error: Any, depth: int) -> bool:
+    """Judge an error of a database's driver: by its code, by what it wraps, or by its words."""
     if getattr(error, "connection_invalidated", False) is True:  # SQLAlchemy's
         return True
     for wrapped in (getattr(error, "orig", None), error.__cause__):
@@ -188,9 +209,11 @@ def _of_a_driver(error: Any, depth: int) -> bool:
             return _is_unavailable(wrapped, depth - 1)
     number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
     if isinstance(number, int) and not isinstance(number, bool):
-        return number in _MYSQL
-    if isinstance(number, str) and number.startswith(_SQLSTATES):
-        return True
+        return number in _NUMBERS
+    if isinstance(number, dict):  # pg8000's
+        return str(number.get("C", "")).startswith(_SQLSTATES)
+    if _is_sqlstate(number):  # pyodbc's
+        return str(number).startswith(_SQLSTATES)
     said = str(error).lower()
     return any(each in said for each in _LOST) and not any(each in said for each in _REFUSED)
 
@@ -208,7 +231,10 @@ def _inside(error: Any, names: set[str]) -> Iterator[object]:
         yield error.reason
     elif package == "urllib3" and "MaxRetryError" in names:
         yield error.reason
-        if "error responses" in str(error.reason):  # after so many answers 5xx
+        number = str(error.reason).partition("too many ")[2].partition(" error responses")[0]
+        if number.isdigit() and _by_status(int(number)):  # the last answer of many
             yield TimeoutError()
+    elif package == "requests" and "RetryError" in names:
+        yield error.args[0] if error.args else None
     elif package == "tenacity" and "RetryError" in names:
         yield error.last_attempt.exception()

@@ -280,7 +280,7 @@ def _lines(report: Report) -> list[str]:
             {
                 "no copy can be made": report.uncopyable,
                 "in memory alone": report.unstorable,
-                "no ttl of them": report.undated,
+                "no ttl computed": report.undated,
                 "too large": report.oversize,
             },
         ),

@@ -40,7 +40,7 @@ def patchable_clock() -> Iterator[None]:
         with _lock:
             SYSTEM.wall = _open.pop()
             for core in _tell():
-                core.forget()
+                core.came_back()
 
 
 def _tell() -> list[Core]:

@@ -111,7 +111,8 @@ class Health:
         self.outages = Outages(tier, clock)
         self.slow_from = self.budget * (1.0 if small else SLOW)
         if self._alone:
-            tier.leave_alone(rest, self.slow_from, self.outages)  # type: ignore[attr-defined]
+            tier.leave_alone(rest, self.slow_from)  # type: ignore[attr-defined]
+            getattr(tier, "tell_outages_to", _nobody)(self.outages)
         self._begin()
 
     def forked(self) -> None:
@@ -346,9 +347,13 @@ class Health:
     def _warn(self, message: str, rest: float) -> None:
         notices.warn_once(
             self.name,
-            f"{self.name}: {message}. Until that is mended the cache does without; it asks again "
-            f"every {rest:.3g} s.",
+            f"{self.name}: {message}. Until that is mended the cache goes on without this tier, "
+            f"and asks again every {rest:.3g} s.",
         )
+
+
+def _nobody(_: Outages) -> None:
+    """Stand in for a tier that does not tell which of its servers is down."""
 
 
 def _is_to_mend(error: TierError) -> bool:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 60.0
 """Seconds between two warnings of one tier, by the clock that ran further."""
-LONGEST_SHARED: Final = 3600.0
-"""Seconds for which a cache takes an outage as told that another cache of the process has told."""
 MOST_PLACES: Final = 64
 """Tiers whose last warning is remembered; a process that makes more of them is told anew."""
 
@@ -45,8 +43,9 @@ class Place:
     def __init__(self) -> None:
         self.last: Instant | None = None
         """When the last warning was written, by both clocks."""
-        self.going_on: dict[str, Instant] = {}
-        """The outages that were told and are not over: what is wrong, and since when."""
+        self.going_on: dict[str, tuple[Instant, Instant]] = {}
+        """The outages that were told and are not over: what is wrong, since when, and when a cache
+        last met it. A cache may be gone before it sees the end."""
 
 
 class Places:
@@ -108,20 +107,20 @@ class Outages:
         `retry_after` is seconds until the tier is asked again. `host` is one of several servers.
         """
         key = f"{host} {what[0]}"
-        if key in self._seen:
-            return
         now = self._clock.wall(), self._clock.monotonic()
         with TOLD.lock:
             place = TOLD.of(self._store)
-            since = place.going_on.get(key)
-            if since is not None and _between(since, now) < LONGEST_SHARED:
+            since, met = place.going_on.get(key, (now, None))
+            if key in self._seen or (met is not None and _between(met, now) < PAUSE):
                 self._seen.add(key)
+                place.going_on[key] = since, now
                 return
             if place.last is not None and _between(place.last, now) < PAUSE:
                 return
             self._seen.add(key)
-            place.last = place.going_on[key] = now
-        where = host or str(getattr(self._tier, "where", ""))
+            place.last = now
+            place.going_on[key] = now, now
+        where = host or self._where()
         again = f", and asks again every {retry_after:.3g} s" if retry_after else ""
         notices.record(
             "warning",
@@ -139,10 +138,11 @@ class Outages:
         now = self._clock.wall(), self._clock.monotonic()
         with TOLD.lock:
             self._seen.discard(key)
-            since = TOLD.of(self._store).going_on.pop(key, None)
-        if since is None:
+            known = TOLD.of(self._store).going_on.pop(key, None)
+        if known is None:
             return  # another cache of this process told it
-        where = host or str(getattr(self._tier, "where", ""))
+        since = known[0]
+        where = host or self._where()
         lasted = _between(since, now)
         notices.record(
             "info",
@@ -150,6 +150,13 @@ class Outages:
             tier=self._name,
             host=where,
         )
+
+    def _where(self) -> str:
+        """Return the place of the server, as far as the tier shows it, without user info."""
+        try:
+            return str(getattr(self._tier, "where", "")).rpartition("@")[2]
+        except Exception:  # noqa: BLE001 - a tier may be anybody's, and this is told in an error
+            return ""
 
 
 def _title(name: str, where: str) -> str:

@@ -37,7 +37,16 @@ class Space:
     Made by ``Memory.space``. Lives as long as a reader has it, or it holds an entry.
     """
 
-    __slots__ = ("__weakref__", "index", "items", "ledger", "memory", "serial", "wall")
+    __slots__ = (
+        "__weakref__",
+        "cleared_at",
+        "index",
+        "items",
+        "ledger",
+        "memory",
+        "serial",
+        "wall",
+    )
 
     def __init__(
         self, memory: Memory, serial: int, ledger: Ledger, wall: Callable[[], float]
@@ -48,6 +57,8 @@ class Space:
         self.wall: Callable[[], float] = wall
         self.index: dict[Hashable, Copy] = {}
         self.items: int = 0
+        self.cleared_at: float = 0.0
+        """When this space was last cleared, for shared tiers, too: seconds, wall clock."""
 
     def put(  # noqa: PLR0913 - a copy is made in one step, so that no half of one is ever seen
         self,

@@ -65,7 +65,7 @@ def test_options_reach_their_tier():
         ("redis://host?wait=5", "does not know"),
         ("dynamodb://", "names no table"),
         ("dynamodb://table?zone=a", "not known"),
-        ("memory://here", "memory:// names something"),
+        ("memory://here", "memory:// takes no host"),
         ("memory://?ttl=5", "not known"),
         ("memory://?policy=fifo", "memory://?policy='fifo'"),
         ("memory://?max_bytes=0", "memory://?max_bytes='0'"),

@@ -9,7 +9,7 @@ import pytest
 
 import orc
 from orc import notices
-from orc.errors import ConfigError, OrcWarning
+from orc.errors import ConfigError, OrcWarning, TierError
 from orc.testing.reference_tier import ReferenceTier
 
 BUGS = [KeyError("row"), ValueError("odd"), AttributeError("'NoneType' has no attribute 'x'")]
@@ -114,16 +114,60 @@ def test_a_tier_that_is_set_up_wrongly_says_so():
         cache.prewarm()
 
 
-def test_bugs_without_end_are_warned_of_some_times():
-    """A text with a number in it is never the same."""
+def raising(make_error):
+    """Return a tier that raises something at each call."""
 
-    class Numbered(ReferenceTier):
-        number = 0
+    class Raising(ReferenceTier):
+        calls = 0
 
         def check(self, budget):
-            self.number += 1
-            raise KeyError(self.number)
+            self.calls += 1
+            raise make_error(self.calls)
 
-    cache = orc.Cache(tiers=[orc.Memory(), Numbered()], namespace="test")
+    return Raising(name="theirs")
+
+
+@pytest.mark.parametrize(
+    ("make_error", "most"),
+    [(KeyError, 1), (lambda number: type(f"Error{number}", (Exception,), {})(), notices.MOST)],
+    ids=["texts", "types"],
+)
+def test_bugs_without_end_are_warned_of_some_times(make_error, most):
+    """A text with a key in it is never the same: a bug is known by its type."""
+    cache = orc.Cache(tiers=[orc.Memory(), raising(make_error)], namespace="test")
     said = warned(lambda: [cache.get(f"key {number}") for number in range(100)])
-    assert len(said) == notices.MOST
+    assert len(said) == most
+    other = Buggy("get_many", ValueError("odd"), remote=False)
+    other.name = "another"
+    cache = orc.Cache(tiers=[orc.Memory(), other], namespace="test")
+    other.armed = True
+    assert len(warned(lambda: cache.get("key"))) == 1
+
+
+def test_a_deletion_that_met_a_bug_raises_an_error_of_the_tier():
+    """The old value may still be there; and the bug is told."""
+    tier = Buggy("delete_many", KeyError("row"), remote=True)
+    cache = orc.Cache(tiers=[orc.Memory(), tier], namespace="test")
+    cache.set("key", 1)
+    tier.armed = True
+
+    def delete():
+        with pytest.raises(TierError, match="theirs could not remove it") as raised:
+            cache.delete("key")
+        assert isinstance(raised.value.__cause__, KeyError)
+
+    assert len(warned(delete)) == 1
+
+
+def test_a_tier_with_breakers_of_its_own_is_made_as_documented():
+    """By two numbers; to be told of outages is one power more."""
+
+    class Several(ReferenceTier):
+        own_breakers = True
+
+        def leave_alone(self, rest, slow_from):
+            self.told = rest, slow_from
+
+    tier = Several(remote=True)
+    orc.Cache(tiers=[orc.Memory(), tier], namespace="test")
+    assert tier.told[0] > 0

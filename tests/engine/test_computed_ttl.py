@@ -173,9 +173,18 @@ def test_what_was_stored_with_a_computed_ttl_is_read_with_it(make, clock):
     assert cache.get_or_set("key", lambda: 3, ttl=20) == 3
 
 
+def test_with_strictness_nothing_is_left_under_the_key(make):
+    """An old value is not kept for one that could not be stored; other keys of a batch are."""
+    cache = make(strict=True)
+    cache.set_many({"a": 1, "b": 1}, ttl=60)
+    with pytest.raises(ConfigError):
+        cache.set_many({"a": "odd", "b": 2}, ttl=lambda value: 60 if value == 2 else value)
+    assert (cache.get("a"), cache.get("b")) == (None, 2)
+
+
 def test_a_rule_that_fails_costs_no_value_either(make):
     """`cache_if` is the user's code, too."""
     function = make(alone=True).cached(cache_if=lambda value: value["absent"])(lambda: VALUE)
-    with pytest.warns(OrcWarning, match=r"cache_if cannot be told of the value: KeyError"):
+    with pytest.warns(OrcWarning, match="no ttl or cache_if can be computed"):
         assert function() == VALUE
     assert function() == VALUE

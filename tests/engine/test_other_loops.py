@@ -115,6 +115,26 @@ def test_those_who_ask_at_once_have_one_load(container, run):
     assert sorted(loads) == [0, 1, 2]
 
 
+def test_a_crowd_of_followers_takes_no_threads():
+    """Under trio they wait as tasks, so that the leader's fill and the user's threads go on."""
+    cache = orc.Cache(tiers=[orc.Memory(), ReferenceTier()], namespace="test", strict=True)
+
+    async def load():
+        await trio.sleep(0.05)
+        return 1
+
+    async def work():
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                for _ in range(150):
+                    nursery.start_soon(cache.aget_or_set, "key", load)
+                await trio.sleep(0.01)
+                await trio.to_thread.run_sync(lambda: None)
+
+    trio.run(work)
+    assert cache.stats().loads == 1
+
+
 def test_a_load_that_was_cancelled_keeps_nobody(container, run):
     """`move_on_after`, and then the same key, here and in another container."""
     one, other = container(), container()

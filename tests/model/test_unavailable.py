@@ -253,6 +253,12 @@ def test_drivers_that_reach_no_server(closed_port):
     assert orc.is_unavailable(raised(redis.Redis(**where, retry=None).get, "x"))
 
 
+def retried(status):
+    """Return what urllib3 and requests raise when the last of several answers was this one."""
+    last = urllib3.exceptions.ResponseError(f"too many {status} error responses")
+    return requests.exceptions.RetryError(urllib3.exceptions.MaxRetryError(None, "/", last))
+
+
 def state(kind, code):
     """Return an error of psycopg with a code of its server."""
     return psycopg.errors.lookup(code)(kind)
@@ -276,6 +282,12 @@ def state(kind, code):
         (pymysql.OperationalError(1045, "Access denied"), False),
         (pymysql.OperationalError(1054, "Unknown column"), False),
         (pymysql.ProgrammingError(1146, "no such table"), False),
+        (psycopg.InterfaceError("the cursor is closed"), False),
+        (pymysql.InterfaceError(0, ""), True),
+        (retried(404), False),
+        (retried(403), False),
+        (retried(503), True),
+        (retried(429), True),
         (redis.AuthenticationError("wrong password"), False),
         (redis.BusyLoadingError("loading"), True),
         (redis.ResponseError("WRONGTYPE"), False),
@@ -285,6 +297,51 @@ def state(kind, code):
 )
 def test_what_servers_of_databases_say(error, expected):
     """A connection that is lost, or not to be had, and not a query that is wrong."""
+    assert orc.is_unavailable(error) is expected
+
+
+class PostgresError(Exception):
+    """As asyncpg derives its errors."""
+
+    def __init__(self, sqlstate):
+        super().__init__("...")
+        self.sqlstate = sqlstate
+
+
+class DatabaseError(Exception):
+    """As pg8000 and pymssql have it: with the server's fields, or a number."""
+
+
+class NumberedError(DatabaseError):
+    """As mysql-connector has it, with a code that says nothing beside the number that does."""
+
+    sqlstate = "HY000"
+
+    def __init__(self, errno):
+        super().__init__(f"{errno}: ...")
+        self.errno = errno
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PostgresError("08003"), True),
+        (PostgresError("57P03"), True),
+        (PostgresError("53300"), True),
+        (PostgresError("28P01"), False),
+        (PostgresError("23505"), False),
+        (DatabaseError("23000", "the shop's connection is closed"), False),
+        (DatabaseError("08S01", "..."), True),
+        (NumberedError(2003), True),
+        (NumberedError(1064), False),
+        (DatabaseError({"C": "57P01", "M": "ending"}), True),
+        (DatabaseError({"C": "42P01", "M": "no table"}), False),
+        (DatabaseError((20009, b"Unable to connect")[0]), True),
+        (DatabaseError(18456), False),
+    ],
+)
+def test_drivers_that_are_not_installed_here(error, expected):
+    """By the names of their classes, and the codes that they give."""
     assert orc.is_unavailable(error) is expected
 
 

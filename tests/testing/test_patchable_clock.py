@@ -19,6 +19,7 @@ from orc.lifecycle.clock import SYSTEM
 from orc.model.address import Address
 from orc.model.entry import Entry
 from orc.testing import ManualClock, patchable_clock
+from orc.testing.reference_tier import ReferenceTier
 
 MACHINES = SYSTEM.wall
 """The machine's clock, as a function that is written in C."""
@@ -122,6 +123,24 @@ def test_nothing_of_another_time_is_left(tool):
     ask()
     assert len(loads) == 2
     assert cache._core.memory.items == 1
+
+
+def test_what_was_cleared_in_another_time_is_not_cleared_for_ever():
+    """In shared tiers: what is stored after the test is newer."""
+    cache = orc.Cache(tiers=[orc.Memory(), ReferenceTier()], namespace="test", ttl=60)
+    loads = []
+    function = cache.cached(lambda: loads.append(1) or 1, namespace="test")
+    with patchable_clock(), by_freezegun_to_the_future():
+        cache.clear()
+        cache.partition("tenant").clear()
+        function.cache_clear()
+    for target in (cache, cache.partition("tenant")):
+        target.set("key", 1)
+    function()
+    cache._core.came_back()  # memory alone is emptied
+    assert (cache.get("key"), cache.partition("tenant").get("key")) == (1, 1)
+    function()
+    assert len(loads) == 1
 
 
 def test_afterwards_hits_ask_the_machines_clock_directly():

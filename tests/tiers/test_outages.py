@@ -188,17 +188,36 @@ def test_caches_of_one_server_tell_its_outage_once(rigs):
 
 
 def test_a_cache_that_is_gone_in_an_outage_keeps_none_secret(rigs):
-    """Another cache of the same server tells the next outage, at the latest after an hour."""
+    """Another cache of the same server tells the next outage, when a minute is over."""
     store = Store()
     first = rigs(store)
     first.tier.fault = TierUnavailableError("cannot be reached")
     first.call()
     assert len(first.told()) == 1
     second = rigs(store)
-    second.clock.advance(3601.0)
+    second.clock.advance(61.0)
     second.tier.fault = TierUnavailableError("cannot be reached")
     second.call()
     assert [level for level, _ in second.told()] == ["WARNING"]
+
+
+def test_a_place_that_cannot_be_shown_is_not_shown(rig):
+    """Neither does it fail in the middle of an error, nor shows it a password."""
+    rig.tier.where = "redis://user:s3cret@host:1"
+    rig.tier.fault = TierUnavailableError("cannot be reached")
+    rig.call()
+    ((_, said),) = rig.told()
+    assert "s3cret" not in said
+    assert "host:1" in said
+    type(rig.tier).where = property(lambda self: 1 / 0)
+    try:
+        del rig.tier.__dict__["where"]
+        rig.clock.advance(61.0)
+        rig.guard.restored()
+        rig.call()
+        assert len(rig.told()) == 1
+    finally:
+        type(rig.tier).where = "server:6379"
 
 
 def test_prewarm_tells_an_outage_and_the_first_answer_its_end(rig):

@@ -24,17 +24,22 @@ _LOCKS = ("Lock", "Condition", "Event", "Semaphore", "BoundedSemaphore")
 class LoopClients:
     """The client and its copies, by loop. Safe for threads."""
 
-    __slots__ = ("_client", "_first", "_lock", "_loops")
+    __slots__ = ("_client", "_lock", "_loops", "_taken")
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self.forget()
+        self._taken = False
+        """Whether a loop has the client itself; it may be one of the parent's, before a fork."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = RLock()
+        self._loops: dict[AbstractEventLoop, Any] = {}
 
     def forget(self) -> None:
-        """Begin anew in the child of a fork: the loops of the parent are not here."""
-        self._lock = RLock()
-        self._first: AbstractEventLoop | None = None
-        self._loops: dict[AbstractEventLoop, Any] = {}
+        """Begin anew in the child of a fork: its loops have copies, the parent has the client."""
+        self._taken = True
+        self._begin()
 
     def of(self, loop: AbstractEventLoop) -> Any:
         """Return the client for a loop.
@@ -49,10 +54,8 @@ class LoopClients:
                 client = self._loops.pop(ended)
                 if client is not self._client:
                     _close(client)
-            if self._first is None:
-                self._first, made = loop, self._client
-            else:
-                made = _another(self._client)
+            made = _another(self._client) if self._taken else self._client
+            self._taken = True
             self._loops[loop] = made
             return made
 

@@ -146,10 +146,8 @@ class Redis:
         name: str = "redis",
         credentials: object | None = None,
     ) -> None:
-        if not budget > 0:
-            raise ConfigError(f"Redis(budget={budget!r}) is no number of seconds above 0")
-        if max_value_bytes < 1:
-            raise ConfigError(f"Redis(max_value_bytes={max_value_bytes!r}) is no number of bytes")
+        if not budget > 0 or max_value_bytes < 1:
+            raise ConfigError(f"Redis({budget=}, {max_value_bytes=}): give numbers above 0")
         self.name = name
         self.budget = budget
         self.max_value_bytes = max_value_bytes
@@ -187,18 +185,20 @@ class Redis:
         """Whether it leaves each of its servers alone by itself: in a cluster, and by Sentinel."""
         return self._route.nodes is not None
 
-    def leave_alone(self, rest: float, slow_from: float, outages: Outages) -> None:
-        """Say how long (seconds) its own breakers stay open, which reply is slow, and whom to tell.
-
-        `outages` is told of each server that is left alone, and of its return.
-        """
+    def leave_alone(self, rest: float, slow_from: float) -> None:
+        """Say how long (seconds) its own breakers stay open, and which reply is a slow one."""
         nodes = self._route.nodes
         if nodes is not None:
-            nodes.rest, nodes.slow_from, nodes.outages = rest, slow_from, outages
+            nodes.rest, nodes.slow_from = rest, slow_from
+
+    def tell_outages_to(self, outages: Outages) -> None:
+        """Tell `outages` of each server that is left alone, and of its return."""
+        if self._route.nodes is not None:
+            self._route.nodes.outages = outages
 
     @property
     def where(self) -> str:
-        """The server, the service or the client, as messages show it."""
+        """The place of its server, as messages show it."""
         return str(self._shown if self._route.nodes else self._route.where)
 
     @property
