@@ -130,7 +130,7 @@ class TierError(OrcError, OSError):
     """
 
     repeated = False
-    """Whether a server is left alone because of an earlier error, which was told already."""
+    """Whether it was told already: an earlier error of the same cause, or a warning, said so."""
 
 
 class TierTimeoutError(TierError, TimeoutError):

@@ -7,6 +7,7 @@ A fault that comes and goes (a server that is down) is a log record. No fault is
 from __future__ import annotations
 
 import sys
+from _thread import _local
 
 from orc.errors import OrcWarning
 
@@ -18,8 +19,42 @@ LOGGER: Final = "orc"
 _PACKAGE: Final = __file__.rpartition("notices")[0]
 COMPILED: Final = "<orc: "
 """How the file names of code begin that ORC compiles at run time."""
-_BETWEEN: Final = frozenset({"asyncio", "concurrent", "contextlib", "functools", "threading"})
-"""Packages of the standard library whose frames are between ORC and the code that uses it."""
+_BETWEEN: Final = frozenset(
+    {"anyio", "asyncio", "concurrent", "contextlib", "functools", "outcome", "threading", "trio"}
+)
+"""Packages whose frames are between ORC and the code that uses it."""
+
+
+class _Held(_local):
+    """The warnings that this thread holds, if it does."""
+
+    messages: list[str] | None = None
+
+
+_held = _Held()
+
+
+class HeldWarnings:
+    """Holds the warnings of a block in a thread for the task that waits for it.
+
+    The thread's stack has no line of the user's; the task's stack has.
+    """
+
+    __slots__ = ("_messages",)
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+
+    def __enter__(self) -> None:
+        _held.messages = self._messages
+
+    def __exit__(self, *_: object) -> None:
+        _held.messages = None
+
+    def give(self) -> None:
+        """Give them here."""
+        while self._messages:
+            warn(self._messages.pop(0))
 
 
 def warn(message: str) -> None:
@@ -27,6 +62,9 @@ def warn(message: str) -> None:
 
     Raises the warning where the user's filters turn warnings into errors.
     """
+    if _held.messages is not None:
+        _held.messages.append(message)
+        return
     import warnings
 
     frame: Any = sys._getframe(1)  # noqa: SLF001 - ``warnings`` does the same

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from orc.engine.operations import Remove, Store
 from orc.engine.terms import fresh_for
-from orc.errors import ConfigError, TierError
+from orc.errors import ConfigError
 from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
@@ -96,13 +96,8 @@ def remove_many(
     for tier in reversed(keyspace.tiers):
         try:
             yield Remove(tier, [keyspace.address(made_of) for made_of in values])
-        except TierError as error:
+        except Exception as error:  # noqa: BLE001 - raised below
             failure = failure or keyspace.failed(tier, error)
-        except Exception as error:  # noqa: BLE001 - a bug of the tier, told, and raised as an error of it
-            keyspace.failed(tier, error)
-            if failure is None:
-                failure = TierError(f"the tier {tier.name} could not remove it: {error!r}"[:300])
-                failure.__cause__ = error
     _void(keyspace, keys)
     removed = sum(keyspace.space.remove(key) for key in keys)
     if failure is not None:

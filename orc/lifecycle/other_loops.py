@@ -82,7 +82,16 @@ async def in_a_thread(work: Callable[[], T]) -> T:
     """Have a thread of trio's do what blocks, and wait for it. Raises as :func:`this_run`."""
     run = this_run()
     trio: Any = sys.modules["trio"]
-    return await trio.to_thread.run_sync(work, limiter=run.limiter)  # type: ignore[no-any-return]
+    held = notices.HeldWarnings()
+
+    def hold() -> T:
+        with held:
+            return work()
+
+    try:
+        return await trio.to_thread.run_sync(hold, limiter=run.limiter)  # type: ignore[no-any-return]
+    finally:
+        held.give()
 
 
 async def pause(seconds: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 import orc
-from orc.errors import ConfigError, OrcWarning, TierError
+from orc.errors import OrcWarning, TierError
 from orc.lifecycle import other_loops
 from orc.testing.reference_tier import ReferenceTier, Store
 from orc.testing.servers.valkey import Valkey
@@ -266,10 +266,16 @@ def test_a_coroutine_that_nobody_runs_is_told():
 
 
 def test_a_client_of_asyncio_says_under_trio_what_to_hand_in(valkey):
-    """A typed error."""
+    """Once: the loader answers; with strictness a typed error."""
     import redis.asyncio
 
-    client = redis.asyncio.Redis.from_url(valkey.url)
-    cache = orc.Cache(tiers=[orc.Memory(), orc.Redis(client)], namespace="test")
-    with pytest.raises(ConfigError, match="or the address, which serves both"):
-        trio.run(cache.aget, "key")
+    def made(**terms):
+        client = redis.asyncio.Redis.from_url(valkey.url)
+        return orc.Cache(tiers=[orc.Memory(), orc.Redis(client)], namespace="test", **terms)
+
+    cache = made()
+    with pytest.warns(OrcWarning, match="or the address, which serves both"):
+        assert trio.run(cache.aget, "key") is None
+    assert trio.run(cache.aget_or_set, "key", lambda: 1) == 1
+    with pytest.raises(TierError, match="or the address, which serves both"):
+        trio.run(made(strict=True).aget, "key")

@@ -10,6 +10,8 @@ import pytest
 import orc
 from orc.errors import UncacheableError, UncopyableError
 
+pytestmark = pytest.mark.filterwarnings("ignore:the tier .* has a bug")
+
 
 @pytest.fixture
 def container(tiered, driven):
@@ -121,7 +123,6 @@ def test_strict_raises_for_what_has_no_copy(container, log):
 # -- tiers that are broken ---------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:the tier .* has a bug")
 @pytest.mark.parametrize("broken", ["near", "deep"])
 def test_a_failed_write_is_a_count(container, near, deep, broken):
     """The other tier and memory have the value."""

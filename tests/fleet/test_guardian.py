@@ -23,8 +23,9 @@ FUNCTION = """
 """
 
 PROGRAM = """
-    import asyncio, sys
+    import asyncio, signal, sys
     from orc.fleet import Fleet
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     async def main():
         mode = sys.argv[3]
         async with Fleet("app.handler", code=sys.argv[1], timeout=100, mode=mode) as fleet:

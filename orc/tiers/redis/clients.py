@@ -109,10 +109,14 @@ class HandedThreads:
     ) -> list[list[Any] | TierError]:
         """Have the client send the commands."""
         if is_async(self._client):
-            raise ConfigError(
-                "the client that was handed in is for coroutines: use the methods that begin with "
-                "'a', or hand in a redis.Redis, or the address, which serves both"
+            from orc.tiers.redis.loop_clients import refuse
+
+            error = refuse(
+                "the client that was handed in is for coroutines of asyncio: call the methods that "
+                "begin with 'a' under asyncio, or hand in a redis.Redis, or the address, which "
+                "serves both"
             )
+            return [error for _ in sends]
         if not self._checked:
             check_decoding(self._client)
             self._checked = True

@@ -12,10 +12,9 @@ import pytest
 import redis.asyncio
 
 import orc
-from orc.errors import ConfigError, OrcWarning
+from orc.errors import ConfigError
 from orc.testing.servers.valkey import Valkey
 from orc.tiers.redis import loop_clients
-from orc.tiers.redis.coroutines import drop
 
 pytestmark = [  # the clients are their makers' to close, and these do not
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -155,26 +154,6 @@ def test_hundreds_of_loops_leave_few_files_open(valkey):
     close(tier)
     assert most - before < 12
     assert cache.stats().tiers[1].errors == 0
-
-
-def test_what_cannot_be_copied_says_so_once(valkey):
-    """A client with one connection: its first loop is served; then it says what to hand in."""
-    client = redis.asyncio.Redis(port=valkey.port, single_connection_client=True)
-    tier = orc.Redis(client, budget=2.0)
-    cache = orc.Cache(tiers=[orc.Memory(), tier], namespace="single")
-
-    async def load():
-        return 5
-
-    async def work(key):
-        return await cache.aget_or_set(key, load)
-
-    assert asyncio.run(work("a")) == 5
-    assert cache.stats().tiers[1].errors == 0
-    with pytest.warns(OrcWarning, match="hand in the address, which serves every loop") as said:
-        assert [asyncio.run(work(f"{each}")) for each in range(5)] == [5] * 5
-    assert len([each for each in said if each.category is OrcWarning]) == 1
-    drop(client.connection)
 
 
 def test_a_client_of_aiobotocore_is_refused():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from orc.errors import ConfigError
+from orc.errors import ConfigError, OrcWarning, TierError
 from orc.tiers.redis.tier import Redis
 from orc.tiers.redis.url import parse
 
@@ -113,5 +113,7 @@ def test_an_async_client_serves_coroutines_only(valkey, budget):
             return await Redis(client).aget_many(["orc1:a", "orc1:b"], budget())
 
     assert [row.etag for row in asyncio.run(run())] == [None, None]
-    with pytest.raises(ConfigError, match="coroutines"):
-        Redis(redis.asyncio.Redis.from_url(valkey.url)).get_many(["orc1:a"], budget())
+    tier = Redis(redis.asyncio.Redis.from_url(valkey.url))
+    with pytest.warns(OrcWarning, match="coroutines"), pytest.raises(TierError, match="coroutines"):
+        tier.delete_many(["orc1:a"], budget())
+    assert isinstance(tier.get_many(["orc1:a"], budget())[0], TierError)
