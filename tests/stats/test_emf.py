@@ -353,7 +353,7 @@ def test_a_line_costs_some_dumps_of_it(process):
 
 def test_the_page_counts_the_billed_metrics_rightly():
     """One for each metric and each value of its dimensions."""
-    page = (Path(orc.__file__).parent.parent / "docs/howto/metrics.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/howto/metrics.md").read_text()
     assert f"{len(OF_THE_SERVICE)} metrics of the service" in page
     assert f"{len(OF_A_TIER)} of each shared tier" in page
     assert all(f"`{name}`" in page for name in [*OF_THE_SERVICE, *OF_A_TIER])
