@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +18,24 @@ from orc.tiers import outages
 from orc.tiers.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("orc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orc")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Collect here what clients of others leave unclosed, and not in the middle of another test."""
+    result = yield
+    if item.get_closest_marker("litters"):
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
+    return result
 
 
 @pytest.fixture(autouse=True)

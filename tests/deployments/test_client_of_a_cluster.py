@@ -12,6 +12,7 @@ import orc
 from orc.errors import OrcWarning
 
 pytestmark = [  # the clients are their makers' to close, and these do not
+    pytest.mark.litters,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -16,6 +16,12 @@ from orc.lifecycle import other_loops
 from orc.testing.reference_tier import ReferenceTier, Store
 from orc.testing.servers.valkey import Valkey
 
+pytestmark = [  # connections of threads of trio's end with these
+    pytest.mark.litters,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 LIBRARIES = {
     "trio": trio.run,
     "anyio on trio": lambda work: anyio.run(work, backend="trio"),

@@ -349,7 +349,9 @@ def test_drivers_that_are_not_installed_here(error, expected):
 def test_sqlite_and_sqlalchemy_name_what_they_wrap(expected):
     """A table that is not there is an ``OperationalError`` too."""
     engine = sqlalchemy.create_engine("sqlite://")
-    error = raised(lambda: engine.connect().execute(sqlalchemy.text("select * from nothing")))
+    with engine.connect() as connection:
+        error = raised(connection.execute, sqlalchemy.text("select * from nothing"))
+    engine.dispose()
     assert not orc.is_unavailable(error)
     lost = pymysql.OperationalError(2013 if expected else 1054, "...")
     assert orc.is_unavailable(sqlalchemy.exc.OperationalError("select", {}, lost)) is expected

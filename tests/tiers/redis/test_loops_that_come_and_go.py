@@ -17,6 +17,7 @@ from orc.testing.servers.valkey import Valkey
 from orc.tiers.redis import loop_clients
 
 pytestmark = [  # the clients are their makers' to close, and these do not
+    pytest.mark.litters,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
