@@ -1,4 +1,4 @@
-"""What ORC tells the people who run it: warnings, and records of the logger ``orc``.
+"""What ORC tells its users: warnings, and records of the logger ``orc``.
 
 A fault that a person must mend (an address, a right, a certificate, a bug) is one ``OrcWarning``.
 A fault that comes and goes (a server that is down) is a log record. No fault is told both ways.

@@ -25,6 +25,13 @@ settings.register_profile("orc", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("orc")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let tests pass whose clients of other libraries complain that they were not closed."""
+    if item.get_closest_marker("litters"):
+        for complaint in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+            item.add_marker(pytest.mark.filterwarnings(f"ignore::{complaint}"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Collect here what clients of others leave unclosed, and not in the middle of another test."""

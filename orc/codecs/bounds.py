@@ -1,7 +1,7 @@
-"""What bytes may cost that anybody may have written: rules that the writer keeps, too.
+"""What the bytes of a row may cost a reader: bounds that the writer keeps, too.
 
-Whoever can write to a store without encryption can write rows that are small and cost much. Each
-rule here ends one way of that. The bound of all the others is a codec's cap, in bytes.
+An attacker who can write to a store without encryption can write rows that are small and cost much.
+Each rule here ends one way of that. The bound of all the others is a codec's cap, in bytes.
 """
 
 from __future__ import annotations

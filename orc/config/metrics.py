@@ -9,7 +9,7 @@ from _weakref import ref
 from orc import notices
 from orc.config.settings import process_settings
 from orc.lifecycle.clock import SYSTEM
-from orc.lifecycle.life import WARM, after_fork_in_child, life
+from orc.lifecycle.life import WARM, after_fork_in_child
 from orc.lifecycle.scope import on_end
 from orc.stats.emf import Figures, Form
 
@@ -129,7 +129,6 @@ def _writer() -> Writer | None:
     settings = process_settings()
     if not settings["metrics"]:
         return None
-    life()
     chosen = str(settings["metrics_dimensions"]).split(",")
     if not settings["function"]:  # a dimension that the line does not have would void the metrics
         chosen = [each for each in chosen if each != "function"]

@@ -186,7 +186,7 @@ class Generation:
     async def stopped(self, wanted: Callable[[], bool]) -> None:
         """Wait until the kernel has stopped all processes, for as long as that is `wanted`."""
         for process in self.processes:
-            while wanted() and process.state() not in "TtZX":  # noqa: ASYNC110 - the kernel tells nobody
+            while wanted() and process.state() not in "TtZX":  # noqa: ASYNC110 - the kernel sends no event
                 await asyncio.sleep(0)
 
     async def awake(self) -> None:

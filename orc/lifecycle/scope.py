@@ -35,10 +35,6 @@ EARLIEST_DEADLINE = 1e9
 
 _started: list[Hook] = []
 _ending: list[Hook] = []
-_complained: set[object] = set()
-
-MOST_COMPLAINTS = 64
-"""Hooks that are warned of, by name; those of more names would be without end."""
 
 
 class RequestScope:
@@ -378,9 +374,9 @@ def _safely(call: Callable[..., object], *args: object) -> None:
     except Exception as error:  # noqa: BLE001 - the request is served, whatever its hooks do
         life().hook_errors += 1
         name = getattr(call, "__qualname__", type(call).__qualname__)
-        if name not in _complained and len(_complained) < MOST_COMPLAINTS:
-            _complained.add(name)
-            notices.warn(
-                f"{name} failed at the begin or end of a request, and was passed over: "
-                f"{type(error).__name__}: {error}"
-            )
+        notices.warn_once(
+            "hooks",
+            f"{name} failed at the begin or end of a request, and was passed over: "
+            f"{type(error).__name__}: {error}",
+            str(name),
+        )

@@ -43,7 +43,7 @@ def seconds(value: object, what: str) -> float:
 
 
 def computed_ttl(value: object) -> float:
-    """Seconds of a ttl that somebody computed: 0 for what is over already, or never began.
+    """Seconds of a ttl that a user's callable computed: 0 for what is over already, or never began.
 
     A real number, such as a ``Decimal``; a ``timedelta``; or ``None``, which is "until evicted".
     Raises ``ConfigError`` for anything else, and shows no more of it than its type.

@@ -1,4 +1,4 @@
-"""Rows that cost more than their size: whoever can write to a store may write them.
+"""Rows that cost more than their size, as an attacker with access to the store can write them.
 
 Each opens, or is a miss, in the time and the memory that honest rows of the largest size take.
 """
@@ -240,7 +240,7 @@ def test_bounds_follow_the_tier_and_the_memory(clock):
 
 
 def test_a_row_that_is_larger_than_its_tier_takes_is_not_opened(clock):
-    """Somebody else has written it."""
+    """A writer with a larger bound, or an attacker, has written it."""
     store = Store()
     large = orc.Cache(tiers=[orc.Memory(), ReferenceTier(store)], clock=clock, namespace="test")
     large.set("key", random.Random(1).randbytes(10_000))

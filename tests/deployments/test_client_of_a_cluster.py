@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 import pytest
 import redis.asyncio
@@ -11,18 +10,7 @@ import redis.asyncio
 import orc
 from orc.errors import OrcWarning
 
-pytestmark = [  # the clients are their makers' to close, and these do not
-    pytest.mark.litters,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def no_litter():
-    """End here what the clients leave to the garbage collector, and not in another test."""
-    yield
-    gc.collect()
+pytestmark = pytest.mark.litters  # the clients are their makers' to close, and these do not
 
 
 def test_its_first_loop_is_served_and_the_second_says_what_to_hand_in(of_all_slots):

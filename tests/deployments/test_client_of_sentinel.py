@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 import pytest
 from redis.asyncio.sentinel import Sentinel
@@ -11,18 +10,7 @@ from redis.asyncio.sentinel import Sentinel
 import orc
 from tests.deployments.servers import HOST
 
-pytestmark = [  # the clients are their makers' to close, and these do not
-    pytest.mark.litters,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def no_litter():
-    """End here what the clients leave to the garbage collector, and not in another test."""
-    yield
-    gc.collect()
+pytestmark = pytest.mark.litters  # the clients are their makers' to close, and these do not
 
 
 @pytest.mark.parametrize("used_at_import", [False, True])

@@ -1,4 +1,4 @@
-"""A bug in a tier of somebody else's: a miss, and one warning that names the tier and the bug."""
+"""A bug in a user's tier: a miss, and one warning that names the tier and the bug."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_what_people_compute_is_a_ttl(make, clock, way, computed):
     "computed", [0, -0.0, -1, -1e9, Decimal(-5), timedelta(seconds=-5)], ids=repr
 )
 def test_what_is_over_already_is_returned_and_not_stored(make, clock, way, computed):
-    """A token that ends before it came, and clocks that are apart; nobody is warned."""
+    """A token that ends before it came, and clocks that are apart; no warning is given."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not kept_for(make, clock, way, lambda value: computed, 0)

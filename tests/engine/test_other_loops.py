@@ -16,11 +16,7 @@ from orc.lifecycle import other_loops
 from orc.testing.reference_tier import ReferenceTier, Store
 from orc.testing.servers.valkey import Valkey
 
-pytestmark = [  # connections of threads of trio's end with these
-    pytest.mark.litters,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.litters  # connections of threads of trio's end with these
 
 LIBRARIES = {
     "trio": trio.run,

@@ -54,7 +54,7 @@ def told(container):
 
 
 def test_a_redis_that_is_cut_off_is_told_from_the_log(function, valkey):
-    """Cold and warm, hits and causes, the outage and its cost: nobody looked into the process."""
+    """Cold and warm, hits and causes, the outage and its cost, without a look into the process."""
     first = function.invoke(["a", "b"])
     container = first.container
     assert first.value == ["a", "b"]

@@ -24,7 +24,6 @@ def lives(monkeypatch):
     monkeypatch.setattr(life_module, "_expecting", [])
     monkeypatch.setattr(scope_module, "_started", [])
     monkeypatch.setattr(scope_module, "_ending", [])
-    monkeypatch.setattr(scope_module, "_complained", set())
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     monkeypatch.delitem(sys.modules, "awslambdaric.bootstrap", raising=False)
     return fresh

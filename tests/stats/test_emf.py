@@ -300,7 +300,6 @@ def test_no_error_reaches_the_handler(process, monkeypatch):
     process()
     tier = ReferenceTier()
     cache = orc.Cache(tiers=[orc.Memory(), tier])
-    monkeypatch.setattr(scope, "_complained", set())
     monkeypatch.setattr(notices, "_told", {})
     tier.counts = lambda: 1 / 0
     with pytest.warns(OrcWarning, match="ZeroDivisionError"):

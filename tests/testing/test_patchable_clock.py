@@ -247,7 +247,7 @@ def test_what_is_read_while_frozen_is_of_the_true_class():
 
 
 def test_a_class_that_only_has_the_name_is_no_time():
-    """Who has put it there is not known."""
+    """It is not known to be freezegun's."""
     mine = type("FakeDatetime", (dt.datetime,), {})
     cache = orc.Cache(tiers=[orc.Memory()])
     with pytest.raises(TypeError, match="FakeDatetime"):

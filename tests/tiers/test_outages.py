@@ -292,7 +292,7 @@ def test_a_handler_of_the_log_that_fails_or_asks_the_cache_does_no_harm(rig):
 
 
 def test_threads_that_fail_at_once_tell_one_outage(rigs):
-    """Nobody tells it twice."""
+    """No thread tells it a second time."""
     rig = rigs()
     rig.tier.fault = TierTimeoutError("late")
     threads = [threading.Thread(target=rig.call) for _ in range(16)]

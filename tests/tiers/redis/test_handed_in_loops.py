@@ -15,28 +15,9 @@ import trio
 
 import orc
 from orc.errors import OrcWarning, TierError
-from orc.testing.servers.valkey import Valkey
 from orc.tiers.redis.loop_clients import LoopClients
 
-pytestmark = [  # the clients are their makers' to close, and these do not
-    pytest.mark.litters,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def no_litter():
-    """End here what the clients leave to the garbage collector, and not in another test."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def valkey():
-    """Return a server for all tests of this module."""
-    with Valkey() as server:
-        yield server
+pytestmark = pytest.mark.litters  # the clients are their makers' to close, and these do not
 
 
 def of_a_blocking_pool(port):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from pathlib import Path
 
@@ -13,28 +12,9 @@ import redis.asyncio
 
 import orc
 from orc.errors import ConfigError
-from orc.testing.servers.valkey import Valkey
 from orc.tiers.redis import loop_clients
 
-pytestmark = [  # the clients are their makers' to close, and these do not
-    pytest.mark.litters,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def no_litter():
-    """End here what the clients leave to the garbage collector, and not in another test."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def valkey():
-    """Return a server for all tests of this module."""
-    with Valkey() as server:
-        yield server
+pytestmark = pytest.mark.litters  # the clients are their makers' to close, and these do not
 
 
 class OfTheUser(redis.asyncio.Redis):
