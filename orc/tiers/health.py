@@ -18,7 +18,7 @@ from orc.errors import (
 )
 from orc.model.row import Budget
 from orc.tiers.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
-from orc.tiers.outages import NO_READS, NO_WRITES, NOT_ALL, SILENT, TOLD, Outages
+from orc.tiers.outages import NO_READS, NO_WRITES, NOT_ALL, SILENT, TOLD, Outages, between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -221,11 +221,9 @@ class Health:
 
         One refusal does not end because another request is answered: a full server still reads.
         """
-        wall, monotonic = self._clock.wall(), self._clock.monotonic()
-        refused_at = self._refused_at
-        if refused_at is not None:
-            since = max(abs(wall - refused_at[0]), abs(monotonic - refused_at[1]))
-            if since < REFUSED_REST:
+        if self._refused_at is not None:
+            now = self._clock.wall(), self._clock.monotonic()
+            if between(self._refused_at, now) < REFUSED_REST:
                 return
             self._refused_at = None
             self.outages.ended(NOT_ALL)

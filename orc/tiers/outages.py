@@ -111,11 +111,11 @@ class Outages:
         with TOLD.lock:
             place = TOLD.of(self._store)
             since, met = place.going_on.get(key, (now, None))
-            if key in self._seen or (met is not None and _between(met, now) < PAUSE):
+            if key in self._seen or (met is not None and between(met, now) < PAUSE):
                 self._seen.add(key)
                 place.going_on[key] = since, now
                 return
-            if place.last is not None and _between(place.last, now) < PAUSE:
+            if place.last is not None and between(place.last, now) < PAUSE:
                 return
             self._seen.add(key)
             place.last = now
@@ -143,7 +143,7 @@ class Outages:
             return  # another cache of this process told it
         since = known[0]
         where = host or self._where()
-        lasted = _between(since, now)
+        lasted = between(since, now)
         notices.record(
             "info",
             f"{_title(self._name, where)} {how}, after {lasted:.3g} s in which it {what[1]}.",
@@ -163,6 +163,6 @@ def _title(name: str, where: str) -> str:
     return f"orc: the tier {name}" + (f" at {where}" if where else "")
 
 
-def _between(before: tuple[float, float], now: tuple[float, float]) -> float:
+def between(before: Instant, now: Instant) -> float:
     """Seconds between two instants, by the clock that ran further; one may have been set."""
     return max(abs(new - old) for old, new in zip(before, now, strict=True))
