@@ -13,7 +13,6 @@ from orc.engine.keyspace import Keyspace
 from orc.engine.template import names_of
 from orc.errors import PartitionError
 from orc.model.entry import MISSING
-from orc.stats.report import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -265,6 +264,8 @@ class Cache(ExplicitKeys):
 
         The report's ``states`` has the same by state of the container: see ``orc.container``.
         """
+        from orc.stats.report import report
+
         core = self._core
         counted = {tier.name: tier.counts() for tier in core.tiers if hasattr(tier, "counts")}
         return report(core.totals(), core.memory, core.totals_by_state(), counted)

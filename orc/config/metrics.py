@@ -9,8 +9,8 @@ from _weakref import ref
 from orc import notices
 from orc.config.settings import process_settings
 from orc.lifecycle.clock import SYSTEM
+from orc.lifecycle.hooks import on_end
 from orc.lifecycle.life import WARM, after_fork_in_child
-from orc.lifecycle.scope import on_end
 from orc.stats.emf import Figures, Form
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import _local
+from _thread import _local, get_ident
 from contextvars import copy_context
 
 from orc.lifecycle.life import life
@@ -90,6 +90,20 @@ def on_asyncio() -> bool:
     if trio is not None and getattr(trio.lowlevel, "in_trio_task", _no)():
         return False
     return running_loop() is not None
+
+
+def strand() -> tuple[int, object]:
+    """Return what tells the code of one thread, and there of one task, from all other code."""
+    if "asyncio" not in sys.modules:
+        return get_ident(), None
+    import asyncio
+
+    if on_asyncio():
+        return get_ident(), asyncio.current_task()
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    if lowlevel is not None and lowlevel.in_trio_task():
+        return get_ident(), lowlevel.current_task()
+    return get_ident(), None
 
 
 def _no() -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-from orc import notices
 from orc.errors import ConfigError, NoRequestError, ScopeClosedError, ScopeError
+from orc.lifecycle import hooks
 from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life, runtime_invocation
+from orc.lifecycle.runner import strand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from orc.model.ports import ClockLike
 
-    Hook = Callable[["RequestScope"], object]
-
 HOW = (
     "decorate the handler with @orc.handler, or open a scope with "
     "`with orc.request_scope(id=...):`; hand it to a thread of your own with orc.carry(function)"
@@ -32,9 +31,6 @@ HOW = (
 
 EARLIEST_DEADLINE = 1e9
 """Unix time of 2001: a deadline before that is a duration by mistake."""
-
-_started: list[Hook] = []
-_ending: list[Hook] = []
 
 
 class RequestScope:
@@ -126,8 +122,8 @@ class RequestScope:
         """
         self._counted = outer is None
         self.state = life().request_begins() if outer is None else outer.state
-        for hook in _started:
-            _safely(hook, self)
+        for hook in hooks.STARTED:
+            hooks.safely(hook, self)
 
     @property
     def outermost(self) -> bool:
@@ -142,10 +138,10 @@ class RequestScope:
         if self.closed:
             return
         try:
-            for hook in _ending:
-                _safely(hook, self)
+            for hook in hooks.ENDING:
+                hooks.safely(hook, self)
             while self._closers:
-                _safely(self._closers.pop())
+                hooks.safely(self._closers.pop())
         finally:  # a closer may be interrupted, or raise what is not for ORC to catch
             # A thread that is writing just now has the old dict, which nobody reads any more.
             self.values = self.memo = self.context = None
@@ -160,20 +156,41 @@ class RequestScope:
 class _Frame:
     """A scope in a context, and what was there before it."""
 
-    __slots__ = ("before", "owner", "scope")
+    __slots__ = ("astray", "before", "owner", "scope", "strand")
 
     def __init__(self, scope: RequestScope, before: _Frame | None, *, owner: bool) -> None:
         self.scope = scope
         self.before = before
         self.owner = owner
+        self.strand: object = strand()
+        self.astray = False
+        """Whether it has ended, and the context that it was entered in may not know."""
 
 
 _frame: ContextVar[_Frame | None] = ContextVar("orc_request", default=None)
 
 
+def _living(frame: _Frame | None) -> _Frame | None:
+    """Return the first frame that has not ended elsewhere, from this one outwards.
+
+    A generator that was left early ends its frame out of order, or in another task. The code that
+    entered the frame goes on in the request from before. A task that was started inside of it does
+    not: its request has ended, and the outer one is not its own.
+    """
+    while frame is not None and frame.astray and frame.strand == strand():
+        frame = frame.before
+    return frame
+
+
+def _current() -> _Frame | None:
+    frame = _frame.get()
+    # Outside of all requests the frame that has ended is still the one to speak of.
+    return frame if frame is None or not frame.astray else _living(frame) or frame
+
+
 def current_scope() -> RequestScope | None:
     """Return the request that this code belongs to; ``None`` if there is none, or it has ended."""
-    frame = _frame.get()
+    frame = _current()
     if frame is None or frame.scope.closed or frame.scope.left_over():
         return None
     return frame.scope
@@ -185,7 +202,7 @@ def current_request() -> RequestScope:
     Raises ``NoRequestError`` where none is open, and ``ScopeClosedError`` in what is left running
     of one that has ended.
     """
-    frame = _frame.get()
+    frame = _current()
     if frame is not None and frame.scope.closed:
         raise ScopeClosedError(
             f"request {frame.scope.id} has ended, and this code still runs for it: wait for "
@@ -198,7 +215,7 @@ def current_request() -> RequestScope:
 
 def scope_of_this_code() -> RequestScope | None:
     """Return the request that this code belongs to, also when that has ended."""
-    frame = _frame.get()
+    frame = _current()
     return None if frame is None else frame.scope
 
 
@@ -207,7 +224,7 @@ def values_for_writing() -> dict[object, Any] | None:
 
     Raises ``NoRequestError`` where no request is open.
     """
-    frame = _frame.get()
+    frame = _current()
     if frame is not None:
         values = frame.scope.values
         if values is None:
@@ -292,7 +309,7 @@ class request_scope:  # noqa: N801 - used like a function: ``with orc.request_sc
 
 
 def _enter(scope: RequestScope, *, owner: bool) -> _Frame:
-    before = _frame.get()
+    before = _living(_frame.get())
     while before is not None and before.scope.left_over():
         # Lambda is at another invocation, so whatever opened this one has no end any more.
         if before.owner and not before.scope.closed:
@@ -317,8 +334,14 @@ def _leave(frame: _Frame) -> None:
             frame.scope.close()
     finally:
         # Not ``reset(token)``: a generator or a fixture may end in another context than it began.
-        if _frame.get() is frame:
-            _frame.set(frame.before)
+        on_top = _frame.get() is frame
+        if on_top and frame.strand == strand():
+            _frame.set(_living(frame.before))
+            frame.strand = None
+        else:
+            frame.astray = True
+            if on_top:
+                _frame.set(frame.before)
 
 
 class Entered:
@@ -350,33 +373,3 @@ class Carried:
 
     def __exit__(self, *exc: object) -> None:
         _leave(self._frame)
-
-
-# -- hooks ----------------------------------------------------------------------------------------
-
-
-def on_start(hook: Hook) -> None:
-    """Have `hook` called with each request that begins. For other floors; once per process.
-
-    Its errors are counted and warned of once, and never reach a handler.
-    """
-    _started.append(hook)
-
-
-def on_end(hook: Hook) -> None:
-    """Have `hook` called with each request that ends, while its scope is still open."""
-    _ending.append(hook)
-
-
-def _safely(call: Callable[..., object], *args: object) -> None:
-    try:
-        call(*args)
-    except Exception as error:  # noqa: BLE001 - the request is served, whatever its hooks do
-        life().hook_errors += 1
-        name = getattr(call, "__qualname__", type(call).__qualname__)
-        notices.warn_once(
-            "hooks",
-            f"{name} failed at the begin or end of a request, and was passed over: "
-            f"{type(error).__name__}: {error}",
-            str(name),
-        )

@@ -9,8 +9,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from orc.lifecycle import hooks
 from orc.lifecycle import life as life_module
-from orc.lifecycle import scope as scope_module
 from orc.lifecycle.life import Life
 
 LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
@@ -22,8 +22,8 @@ def lives(monkeypatch):
     fresh = []
     monkeypatch.setattr(life_module, "_lives", fresh)
     monkeypatch.setattr(life_module, "_expecting", [])
-    monkeypatch.setattr(scope_module, "_started", [])
-    monkeypatch.setattr(scope_module, "_ending", [])
+    monkeypatch.setattr(hooks, "STARTED", [])
+    monkeypatch.setattr(hooks, "ENDING", [])
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     monkeypatch.delitem(sys.modules, "awslambdaric.bootstrap", raising=False)
     return fresh

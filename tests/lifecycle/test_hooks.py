@@ -6,8 +6,9 @@ import pytest
 
 import orc
 from orc.errors import OrcWarning, ScopeClosedError
+from orc.lifecycle.hooks import on_end, on_start
 from orc.lifecycle.life import life
-from orc.lifecycle.scope import current_scope, on_end, on_start
+from orc.lifecycle.scope import current_scope
 
 var = orc.RequestVar("var", default=None)
 

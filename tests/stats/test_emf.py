@@ -17,7 +17,7 @@ import orc
 from orc import notices
 from orc.config import metrics
 from orc.errors import ConfigError, OrcWarning
-from orc.lifecycle import scope
+from orc.lifecycle import hooks
 from orc.stats.emf import OF_A_TIER, OF_THE_SERVICE
 from orc.testing.reference_tier import ReferenceTier, Store
 
@@ -95,7 +95,7 @@ def dimensions(line):
 @pytest.fixture
 def process(monkeypatch, capsys):
     """Return what begins as a new process does, with some variables, and what reads its output."""
-    monkeypatch.setattr(scope, "_ending", [])
+    monkeypatch.setattr(hooks, "ENDING", [])
     monkeypatch.setattr(metrics, "_made", [])
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")
 
@@ -217,7 +217,7 @@ def test_nothing_unless_it_is_asked_for(process, monkeypatch):
     cache = orc.Cache(tiers=[orc.Memory()])
     invoke(lambda: cache.get("key"))
     assert process.read() == []
-    assert scope._ending == []
+    assert hooks.ENDING == []
 
 
 def test_dimensions_on_request(process):
@@ -243,7 +243,7 @@ def test_powertools_names_are_honoured(process):
     assert line["service"] == "payment"
     assert {each["Namespace"] for each in line["_aws"]["CloudWatchMetrics"]} == {"Shop"}
     metrics._made.clear()
-    scope._ending.clear()
+    hooks.ENDING.clear()
     process(ORC_METRICS_NAMESPACE="Cache", ORC_METRICS_SERVICE="ours")
     cache = orc.Cache(tiers=[orc.Memory()])
     invoke(lambda: cache.get("key"))
