@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from types import CodeType, FunctionType
 
-from orc.errors import UncacheableError
+from orc.errors import ConfigError, UncacheableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 VARARGS, VARKEYWORDS, GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x04, 0x08, 0x20, 0x80, 0x200
 """Flags of a code object (the module ``inspect`` has names for them, and costs milliseconds)."""
+
+MOST_DECORATORS = 100
+"""Of so many above each other, or going round in a circle, ``inspect`` tells the parameters."""
 
 BODY = """
 {o}def @wrapper({parameters}):
@@ -70,7 +73,12 @@ def @key_values(@values):
 
 
 class Parameters:
-    """The parameters of a callable, as far as calling it and keying its calls needs them."""
+    """The parameters of a callable, as far as calling it and keying its calls needs them.
+
+    They are what ``inspect.signature`` says: of the function below decorators that were made with
+    ``functools.wraps``, or what ``__signature__`` tells. A callable is asynchronous if it, or the
+    function below a plain decorator, is an ``async def``.
+    """
 
     __slots__ = (
         "asynchronous",
@@ -86,10 +94,26 @@ class Parameters:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.varargs: str | None = None
         self.varkw: str | None = None
-        if type(function) is FunctionType:
-            self._read_code(function, function.__code__)
-        else:
-            self._inspect(function)
+        if type(function) is FunctionType and (
+            function.__code__.co_flags & (GENERATOR | ASYNC_GENERATOR)
+        ):
+            raise UncacheableError(
+                f"{function.__qualname__} is a generator function, and what it yields can be read "
+                "once only: return a list or a tuple"
+            )
+        told: Any = function
+        asynchronous = False
+        for _ in range(MOST_DECORATORS):
+            if type(told) is not FunctionType or "__signature__" in told.__dict__:
+                break
+            asynchronous |= bool(told.__code__.co_flags & COROUTINE)
+            if "__wrapped__" not in told.__dict__:
+                self._read_code(told, told.__code__)
+                self.asynchronous = asynchronous
+                return
+            told = told.__dict__["__wrapped__"]
+        self._inspect(function)
+        self.asynchronous |= asynchronous
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,14 +127,8 @@ class Parameters:
         )
 
     def _read_code(self, function: FunctionType, code: CodeType) -> None:
-        if code.co_flags & (GENERATOR | ASYNC_GENERATOR):
-            raise UncacheableError(
-                f"{function.__qualname__} is a generator function, and what it yields can be read "
-                "once only: return a list or a tuple"
-            )
         positional, keyword = code.co_argcount, code.co_kwonlyargcount
         names = code.co_varnames
-        self.asynchronous = bool(code.co_flags & COROUTINE)
         self.only = names[: code.co_posonlyargcount]
         self.normal = names[code.co_posonlyargcount : positional]
         self.keyword = names[positional : positional + keyword]
@@ -123,19 +141,28 @@ class Parameters:
         self.kwdefaults = function.__kwdefaults__ or {}
 
     def _inspect(self, function: Callable[..., Any]) -> None:
-        """Read partial objects, built-ins and callable objects, which have no code of their own."""
+        """Read partial objects, built-ins, callable objects, and what has a ``__signature__``."""
         import inspect
+        from functools import partial
 
-        self.asynchronous = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004 - its flags are what is asked for
-        )
+        # A partial object has parameters of its own, whatever it was updated with.
+        wrapped = not isinstance(function, partial)
+        self.asynchronous = _is_asynchronous(function)
+        if wrapped:
+            try:
+                self.asynchronous |= _is_asynchronous(inspect.unwrap(function, stop=_tells))
+            except ValueError as error:
+                raise ConfigError(f"cached({function!r}): {error}") from None
         self.only, self.normal, self.keyword = (), (), ()
         self.varargs, self.varkw = "args", "kwargs"
         self.defaults, self.kwdefaults = (), {}
         try:
-            found = list(inspect.signature(function).parameters.values())
+            signature = inspect.signature(function, follow_wrapped=wrapped)
         except ValueError:
             return  # a built-in that does not tell: as it is called, so it is keyed
+        except TypeError as error:
+            raise ConfigError(f"cached({function!r}): {error}") from None
+        found = list(signature.parameters.values())
 
         def of(*kinds: object) -> tuple[inspect.Parameter, ...]:
             return tuple(parameter for parameter in found if parameter.kind in kinds)
@@ -180,6 +207,18 @@ class Parameters:
         if self.varkw:
             parts.append(f"**{self.varkw}")
         return ", ".join(parts)
+
+
+def _tells(function: Callable[..., Any]) -> bool:
+    return hasattr(function, "__signature__")
+
+
+def _is_asynchronous(function: Callable[..., Any]) -> bool:
+    import inspect
+
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - its flags are what is asked for
+    )
 
 
 def local_key(names: tuple[str, ...]) -> str:

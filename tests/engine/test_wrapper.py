@@ -287,13 +287,12 @@ def test_a_generator_behind_a_partial_is_refused_at_the_call(cache: orc.Cache) -
 
 
 def test_a_coroutine_behind_a_def_is_refused(cache: orc.Cache) -> None:
-    """A def that returns a coroutine: the decorator below it hides what it is."""
+    """A def that returns a coroutine, and does not tell by ``__wrapped__`` what it is."""
 
     async def fetch() -> int:
         return 1
 
     @cache.cached
-    @functools.wraps(fetch)
     def hidden() -> object:
         return fetch()
 
