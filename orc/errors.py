@@ -7,7 +7,8 @@
     ├── UnkeyableError      (TypeError)     a key, or an argument of a call, cannot be in a key
     ├── UncacheableError    (TypeError)     the value can be used only once, as a coroutine
     │   ├── UncopyableError                 the value has no copy, as a lock (``strict=True``)
-    │   └── UnstorableError                 it would not come back as it is (``strict=True``)
+    │   ├── UnstorableError                 it would not come back as it is (``strict=True``)
+    │   └── RequestReadError                it depends on one request (``strict=True``)
     ├── PartitionError      (ValueError)    a partition was asked for without a tenant
     ├── RecursiveLoadError  (RuntimeError)  a loader asked for the very key it is loading
     ├── ScopeError          (RuntimeError)  something of a request was asked for at the wrong time
@@ -39,6 +40,7 @@ __all__ = (
     "OrcWarning",
     "PartitionError",
     "RecursiveLoadError",
+    "RequestReadError",
     "ScopeClosedError",
     "ScopeError",
     "SourceUnavailable",
@@ -88,6 +90,14 @@ class UnstorableError(UncacheableError):
 
     Reaches callers of a cache made with ``strict=True`` only; else memory has the value, and what
     the shared tiers lack is counted, and warned of once.
+    """
+
+
+class RequestReadError(UncacheableError):
+    """A loader read something of the running request that its key does not hold.
+
+    Reaches callers of a cache made with ``strict=True`` only; else the value is returned to the
+    caller whose request it was, not stored, counted, and warned of once.
     """
 
 

@@ -176,6 +176,7 @@ class Cache(ExplicitKeys):
         isolation: str | Missing = MISSING,
         namespace: str | Missing = MISSING,
         version: str | Missing = MISSING,
+        reads_request: bool = False,
     ) -> Any:
         """Cache what a function returns, by its arguments. Use it bare or called.
 
@@ -207,6 +208,7 @@ class Cache(ExplicitKeys):
             key=key,
             tags=tags,
             ignore=ignore,
+            reads_request=reads_request,
             partition=self._partition,
             **named,
         )

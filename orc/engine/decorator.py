@@ -59,6 +59,7 @@ def decorate(  # noqa: PLR0913 - the terms of one function
     key: str | Callable[..., Any] | None,
     tags: str | Sequence[str],
     ignore: str | Sequence[str],
+    reads_request: bool = False,
     **place: str | None,
 ) -> Any:
     """Return the wrapper of a function, with results in a keyspace of its own.
@@ -69,7 +70,16 @@ def decorate(  # noqa: PLR0913 - the terms of one function
     """
     if isinstance(function, (classmethod, staticmethod)):
         inner = function.__func__
-        wrapped = decorate(inner, core, terms, key=key, tags=tags, ignore=ignore, **place)
+        wrapped = decorate(
+            inner,
+            core,
+            terms,
+            key=key,
+            tags=tags,
+            ignore=ignore,
+            reads_request=reads_request,
+            **place,
+        )
         return type(function)(wrapped)
     if not callable(function):
         raise ConfigError(
@@ -81,17 +91,23 @@ def decorate(  # noqa: PLR0913 - the terms of one function
     tags = names_of(tags, "tags")
     for tag in tags:
         fields(tag, parameters.names, f"the tag of {title}")
-    keyed, expression, key_values, made = _key(parameters, title, key, names_of(ignore, "ignore"))
+    if type(reads_request) is not bool:
+        raise ConfigError(f"reads_request={reads_request!r} is not allowed: give True or False")
+    ignored = names_of(ignore, "ignore")
+    keyed, expression, key_values, made = _key(parameters, title, key, ignored)
     counters = Counters(title)
     space = core.function_space(counters, place.get("partition"))
     named = is_named(function) or place.get("namespace") is not None
-    keyspace = Keyspace(core, terms, space, counters, title, **place, shared=named)
+    keyspace = Keyspace(
+        core, terms, space, counters, title, shared=named, reads_request=reads_request, **place
+    )
     if core.tiers and not named:
         notices.warn(
             f"{title} is cached in memory alone: its name does not tell it from other functions. "
             'Give it a place of its own, @cached(namespace="..."), to have it in the shared tiers.'
         )
-    cached = CachedFunction(keyspace, title, parameters.names, keyed, tags)
+    cached = CachedFunction(keyspace, title, parameters, keyed, tags)
+    cached.counting = _counting(parameters, key, ignored, title)
     compiled = compile_wrapper(
         function,
         parameters,
@@ -167,6 +183,18 @@ def _key(
     return keyed, local_key(tuple(values)), key_values, made
 
 
+def _counting(
+    parameters: Parameters, key: object, ignored: tuple[str, ...], title: str
+) -> tuple[int, ...]:
+    """Return the places of the arguments that have a part in the key: a callable has them all."""
+    names = parameters.names
+    if isinstance(key, str):
+        used = {name for field in fields(key, names, f"the key of {title}") for name in field.names}
+    else:
+        used = set(names).difference(ignored)
+    return tuple(place for place, name in enumerate(names) if name in used)
+
+
 class CachedFunction:
     """What stands behind a wrapper.
 
@@ -178,29 +206,32 @@ class CachedFunction:
         "_counted",
         "_keyed",
         "_keyspace",
-        "_names",
+        "_parameters",
         "_tags",
         "_title",
         "bind",
         "call",
+        "counting",
         "key_values",
     )
 
     bind: Callable[..., tuple[Any, ...]]
     call: Callable[[tuple[Any, ...]], Any]
     key_values: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    counting: tuple[int, ...]
+    """The places of the arguments that have a part in the key."""
 
     def __init__(
         self,
         keyspace: Keyspace,
         title: str,
-        names: tuple[str, ...],
+        parameters: Parameters,
         keyed: tuple[str, ...],
         tags: tuple[str, ...],
     ) -> None:
         self._keyspace = keyspace
         self._title = title
-        self._names = names
+        self._parameters = parameters
         self._keyed = keyed
         self._tags = tags
         self._counted = CacheInfo(0, 0, None, 0)
@@ -228,7 +259,7 @@ class CachedFunction:
         made_of = self.key_values(values)
         tags: tuple[str, ...] = ()
         if self._tags:
-            named = dict(zip(self._names, values, strict=True))
+            named = dict(zip(self._parameters.names, values, strict=True))
             tags = tuple(render(tag, named) for tag in self._tags)
         return Ask(
             arguments(self._keyed, made_of, self._title),
@@ -236,6 +267,7 @@ class CachedFunction:
             partial(self.call, values),
             tags=tags,
             anew=anew or self._keyspace.core.gate.mode == BYPASS,
+            bound=tuple([values[place] for place in self.counting]),
         )
 
     # -- what users call on the wrapper -----------------------------------------------------------

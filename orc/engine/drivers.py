@@ -120,9 +120,7 @@ def _close(plan: Plan) -> None:
 
 def _perform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Load):
-        if operation.flight is None:
-            return operation.load()
-        with Boarding(operation.flight):
+        with Boarding(operation.flight), operation.reads:
             return operation.load()
     if isinstance(operation, Join):
         return _join(operation, flights, sync=True)
@@ -145,11 +143,9 @@ def _perform(operation: Operation, flights: Flights) -> Any:
     return operation.tier.remove_many(operation.addresses)
 
 
-async def _aperform(operation: Operation, flights: Flights) -> Any:  # noqa: PLR0911 - one a kind
+async def _aperform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Load):
-        if operation.flight is None:
-            return await _result(operation.load())
-        with Boarding(operation.flight):
+        with Boarding(operation.flight), operation.reads:
             return await _result(operation.load())
     if isinstance(operation, Join):
         return _join(operation, flights, sync=False)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 class Ask:
     """One request for one key: how to key it, and how to load it."""
 
-    __slots__ = ("anew", "key", "load", "patience", "reader_ttl", "tags", "ttl", "values")
+    __slots__ = ("anew", "bound", "key", "load", "patience", "reader_ttl", "tags", "ttl", "values")
 
     def __init__(  # noqa: PLR0913 - a record
         self,
@@ -58,6 +58,7 @@ class Ask:
         ttl: float | ComputedTtl | None = None,
         tags: tuple[str, ...] = (),
         anew: bool = False,
+        bound: tuple[object, ...] | None = None,
     ) -> None:
         self.key = key
         """The key in memory's index."""
@@ -69,6 +70,8 @@ class Ask:
         self.reader_ttl = ttl if isinstance(ttl, float) else None
         """Seconds after which a value is too old for this reader, whatever it was stored with."""
         self.tags = tags
+        self.bound = bound
+        """The arguments that have a part in the key; none for an explicit key."""
         self.anew = anew
         """Load, whatever is stored."""
         self.patience: Patience | None = None
@@ -86,6 +89,7 @@ class Keyspace:
         "name",
         "namespace",
         "partition",
+        "reads_request",
         "space",
         "terms",
         "tiers",
@@ -104,6 +108,7 @@ class Keyspace:
         namespace: str | None = None,
         version: str | None = None,
         shared: bool = True,
+        reads_request: bool = False,
     ) -> None:
         self.core = core
         self.tiers = core.tiers if shared else ()
@@ -118,6 +123,8 @@ class Keyspace:
         self.terms = terms
         self.name = name
         self.partition = partition
+        self.reads_request = reads_request
+        """Whether the function may read the request, and its values do not depend on that."""
 
     # -- reading memory ---------------------------------------------------------------------------
 

@@ -40,13 +40,14 @@ class Closed(BaseException):
 
 
 class Load(Operation):
-    """Call the loader, marked as the loader of `flight` where there is one."""
+    """Call the loader, marked as the loader of `flight`; `reads` notes what it asks the request."""
 
-    __slots__ = ("flight", "load")
+    __slots__ = ("flight", "load", "reads")
 
-    def __init__(self, load: Callable[[], object], flight: Flight | None) -> None:
+    def __init__(self, load: Callable[[], object], flight: Flight, reads: Any) -> None:
         self.load = load
         self.flight = flight
+        self.reads = reads
 
 
 class Wait(Operation):

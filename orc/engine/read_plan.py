@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
+    from orc.engine.request_reads import Reads
     from orc.model.address import Address
     from orc.model.entry import Entry
     from orc.model.ports import SharedTier
@@ -233,17 +234,23 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     versions = flight.versions = core.snapshot(ask.tags, keyspace.partition)
     began = flight.began if passed is None else core.now()
     counters.add("loads")
+    reads = core.reads()
     try:
-        value = yield Load(ask.load, flight)
-    except BaseException:
+        value = yield Load(ask.load, flight, reads)
+    except BaseException as error:
         counters.add("load_errors")
+        if isinstance(error, Exception) and _is_own(keyspace, ask, reads, failed=True):
+            core.flights.land(flight, None)  # an error, too, may tell of whom it is
         raise
     finally:
         load_time = keyspace.load_time = max(0.0, core.clock.monotonic() - began[1])
         counters.add("load_seconds", load_time)
+    own = _is_own(keyspace, ask, reads)
+    if own:
+        core.flights.land(flight, None)  # each of those who follow loads for itself
     kept = keyspace.keep(value)
     ttl = fresh_for(keyspace, value, ask.ttl)
-    stored = kept is not None and ttl > 0
+    stored = kept is not None and ttl > 0 and not own
     life = keyspace.life_of(ttl)
     checked_at = None
     if passed is not None:
@@ -274,6 +281,15 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
         keyspace.space.remove(ask.key)
     core.flights.land(flight, kept)
     return value if kept is None else thawed(kept)
+
+
+def _is_own(keyspace: Keyspace, ask: Ask, reads: Reads, *, failed: bool = False) -> bool:
+    """Tell whether a load has read more of the request than its key holds."""
+    if not reads.seen:
+        return False
+    from orc.engine.request_reads import is_own
+
+    return is_own(keyspace, ask, reads, failed=failed)
 
 
 def _remove_what_is_older(
@@ -342,10 +358,12 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     counters, monotonic = keyspace.counters, keyspace.core.clock.monotonic
     began = monotonic()
     counters.add("loads")
+    reads = keyspace.core.reads()
     try:
-        value = yield Load(ask.load, flight)
+        value = yield Load(ask.load, flight, reads)
     except Exception as error:
         counters.add("load_errors")
+        _is_own(keyspace, ask, reads, failed=True)
         stale = keyspace.stale_value(ask, error)
         if stale is MISSING:
             raise
@@ -353,6 +371,7 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         return stale
     finally:
         counters.add("load_seconds", max(0.0, monotonic() - began))
+    _is_own(keyspace, ask, reads)
     kept = keyspace.keep(value)
     return value if kept is None else thawed(kept)
 

@@ -11,8 +11,8 @@ from orc.engine.wrapper import Parameters, compile_wrapper
 from orc.errors import ConfigError, UnkeyableError
 from orc.isolation.copying import keep
 from orc.lifecycle.life import after_fork_in_child
+from orc.lifecycle.reads import Reads, note
 from orc.lifecycle.scope import current_scope
-from orc.model.entry import MISSING
 from orc.model.key import local
 from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
 from orc.stampede.single_flight import Flights
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from orc.engine.operations import Plan
     from orc.lifecycle.scope import RequestScope
     from orc.stampede.flight import Flight
+
+    Known = tuple[object, list[tuple[str, object]]]
+    """A result, and what was read of the request for it."""
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -105,8 +108,8 @@ def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
     patience = None
     while True:
         known = _known(scope, key)
-        if known is not MISSING:
-            return known
+        if known is not None:
+            return _answer(known)
         turn = _flights.turn()
         try:
             yield Join(turn, (scope, key))
@@ -118,7 +121,7 @@ def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
                     if flight.state == FAILED and flight.error is not None:
                         raise flight.error.with_traceback(flight.traceback)
                     if flight.state == LANDED:
-                        return flight.result
+                        return _answer(flight.result)
                     continue
                 _flights.part(turn)
             load = partial(memo.call, values)
@@ -142,9 +145,11 @@ def _call(
 ) -> Plan:
     try:
         known = _known(scope, key)  # another leader may have landed since the first look
-        if known is MISSING:
-            known = yield Load(load, flight)
-            keep(known, "share")  # a coroutine or a generator can be read once only
+        if known is None:
+            reads = Reads()
+            value = yield Load(load, flight, reads)
+            keep(value, "share")  # a coroutine or a generator can be read once only
+            known = value, reads.seen
             memo = scope.memo  # read once: another thread may end the request meanwhile
             if memo is not None:
                 # Of two who loaded at once, the first answer is everybody's.
@@ -155,12 +160,20 @@ def _call(
         if lead:
             _flights.fail(flight, error)
         raise
-    return known
+    return _answer(known)
 
 
-def _known(scope: RequestScope, key: Hashable) -> object:
+def _known(scope: RequestScope, key: Hashable) -> Known | None:
     memo = scope.memo
-    return MISSING if memo is None else memo.get(key, MISSING)
+    return None if memo is None else memo.get(key)
+
+
+def _answer(known: Any) -> object:
+    """Return a result; the load that asks for it depends on what was read of the request for it."""
+    value, seen = known
+    for name, read in seen:
+        note(name, read)
+    return value
 
 
 class _Same:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import update_wrapper
 
 from orc.errors import ConfigError
+from orc.lifecycle.reads import Within, current_reads
 from orc.lifecycle.runner import is_coroutine_function
 from orc.lifecycle.scope import Carried, current_request
 
@@ -27,17 +28,17 @@ def carry(function: Callable[P, R], /) -> Callable[P, R]:
     """
     if not callable(function):
         raise ConfigError(f"carry({function!r}): give a function")
-    scope = current_request()
+    scope, reads = current_request(), current_reads()
     if is_coroutine_function(function):
 
         async def carried(*args: Any, **kwargs: Any) -> Any:
-            with Carried(scope):
+            with Carried(scope), Within(reads):
                 return await function(*args, **kwargs)  # type: ignore[misc]
 
     else:
 
         def carried(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            with Carried(scope):
+            with Carried(scope), Within(reads):
                 return function(*args, **kwargs)
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orc.errors import NotSetError, ScopeClosedError
+from orc.lifecycle.reads import note
 from orc.lifecycle.scope import current_request, values_for_writing
 from orc.model.entry import MISSING
 
@@ -28,13 +29,18 @@ class RequestVar(Generic[T]):
     What one request sets no other one reads, neither later nor at the same time. Tasks and threads
     of one request share its value. `default` is what a request reads that has not set it; share
     nothing that can change that way.
+
+    A cached function that reads it without having its value among the arguments is not cached: its
+    result would be one request's own. ``affects_values=False`` says that no result depends on it,
+    as of a logger or a trace id.
     """
 
-    __slots__ = ("_default", "name")
+    __slots__ = ("_affects_values", "_default", "name")
 
-    def __init__(self, name: str, *, default: Any = MISSING) -> None:
+    def __init__(self, name: str, *, default: Any = MISSING, affects_values: bool = True) -> None:
         self.name: str = name
         self._default = default
+        self._affects_values = affects_values
 
     def __repr__(self) -> str:
         return f"<orc.RequestVar {self.name!r}>"
@@ -58,12 +64,12 @@ class RequestVar(Generic[T]):
         if values is None:  # since the line before, by another thread
             raise ScopeClosedError(f"request {scope.id} ended while {self.name!r} was asked for")
         value = values.get(self, MISSING)
+        if value is MISSING:
+            value = self._default if default is MISSING else default
+        if self._affects_values:  # also where it is not set: another request may have set it
+            note(f"RequestVar {self.name!r}", value)
         if value is not MISSING:
             return value
-        if default is not MISSING:
-            return default
-        if self._default is not MISSING:
-            return self._default
         raise NotSetError(
             f"{self.name!r} was not set in request {scope.id}: set() it first, or give get() or "
             "RequestVar() a default"

@@ -15,6 +15,7 @@ from orc.lifecycle import hooks
 from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life, runtime_invocation
+from orc.lifecycle.reads import TENANT, note
 from orc.lifecycle.runner import strand
 
 TYPE_CHECKING = False
@@ -44,12 +45,12 @@ class RequestScope:
         "_closers",
         "_counted",
         "_ends",
+        "_tenant",
         "context",
         "id",
         "invocation",
         "memo",
         "state",
-        "tenant",
         "values",
     )
 
@@ -62,8 +63,7 @@ class RequestScope:
     ) -> None:
         self.id: str = id
         """The request's id: Lambda's, or the one given, or one drawn for it."""
-        self.tenant: str | None = tenant
-        """For whom the request is served, if that is known."""
+        self._tenant = tenant
         self._clock: ClockLike = clock
         self._ends: tuple[float, float] | None = None
         if deadline is not None:
@@ -84,6 +84,12 @@ class RequestScope:
 
     def __repr__(self) -> str:
         return f"<orc request {self.id}{'' if self.values is not None else ', ended'}>"
+
+    @property
+    def tenant(self) -> str | None:
+        """For whom the request is served, if that is known."""
+        note(TENANT, self._tenant)
+        return self._tenant
 
     @property
     def closed(self) -> bool:
@@ -209,6 +215,7 @@ def current_request() -> RequestScope:
             "threads and tasks before the handler returns"
         )
     if frame is None or frame.scope.left_over():
+        note(TENANT, None)  # a load that goes on without one would go on otherwise in a request
         raise NoRequestError(f"no request is open here: {HOW}")
     return frame.scope
 
@@ -283,13 +290,13 @@ class request_scope:  # noqa: N801 - used like a function: ``with orc.request_sc
                 "`with`"
             )
         outer = current_scope()
-        if outer is not None and self._id is None and self._tenant in {None, outer.tenant}:
+        if outer is not None and self._id is None and self._tenant in {None, outer._tenant}:  # noqa: SLF001 - ORC's own look
             self._entered = _enter(outer, owner=False)
         else:
             tenant, deadline = self._tenant, self._deadline
             if outer is not None:
                 # A part of a request is for whom that is, and has no more time than that.
-                tenant = outer.tenant if tenant is None else tenant
+                tenant = outer._tenant if tenant is None else tenant  # noqa: SLF001
                 ends = [each for each in (deadline, outer.deadline) if each is not None]
                 deadline = min(ends, default=None)
             scope = RequestScope(self._id or token().hex(), tenant, deadline)

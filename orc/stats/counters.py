@@ -67,6 +67,7 @@ class Counters:
         "tier_misses",
         "uncopyable",
         "undated",
+        "unshared",
         "unstorable",
     )
 
@@ -90,6 +91,8 @@ class Counters:
         """Values that shared tiers were not given, since they would not come back as they are."""
         self.undated: int = 0
         """Values that were not stored, since no ttl could be computed from them."""
+        self.unshared: int = 0
+        """Values that were not stored, since their keys lack what the loads read of a request."""
         self.tier_hits: dict[str, int] = {}
         self.tier_misses: dict[str, int] = {}
         self.tier_errors: dict[str, int] = {}

@@ -105,6 +105,7 @@ class Report(Frozen):
     uncopyable: int
     unstorable: int
     undated: int
+    unshared: int
     oversize: int
     evicted: int
     expired: int
@@ -281,6 +282,7 @@ def _lines(report: Report) -> list[str]:
                 "no copy can be made": report.uncopyable,
                 "in memory alone": report.unstorable,
                 "no ttl computed": report.undated,
+                "of one request": report.unshared,
                 "too large": report.oversize,
             },
         ),

@@ -17,6 +17,7 @@ SUMS = (
     "uncopyable",
     "unstorable",
     "undated",
+    "unshared",
     "oversize",
     "evicted",
     "expired",

@@ -1,0 +1,113 @@
+"""Whether a load depends on the running request by more than its key says.
+
+Such a result is one request's own. It is neither stored nor shared, whatever the settings are: the
+next request, of another tenant, would be answered with it.
+"""
+
+from __future__ import annotations
+
+from orc import notices
+from orc.errors import RequestReadError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    from orc.engine.keyspace import Ask, Keyspace
+
+    class Reads(Protocol):
+        """What a load has read of the request: names, and values."""
+
+        seen: list[tuple[str, object]]
+
+        def pass_on(self) -> None:
+            """Tell the load that this one was made for."""
+
+
+def is_own(keyspace: Keyspace, ask: Ask, reads: Reads, *, failed: bool) -> bool:
+    """Tell whether a load has read of the request what is not in its key; count and warn of it.
+
+    A load that this one was made for then depends on it too, and is told. Nothing counts under a
+    partition, nor for a function with ``reads_request=True``. An error of the loader (`failed`) is
+    not told: its caller has that. Raises ``RequestReadError`` where the terms are strict.
+    """
+    if keyspace.partition is not None or keyspace.reads_request:
+        return False
+    for name, value in reads.seen:
+        if not _holds(ask, value):
+            reads.pass_on()
+            if not failed:
+                _tell(keyspace, name)
+            return True
+    return False
+
+
+def _tell(keyspace: Keyspace, name: str) -> None:
+    counters = keyspace.counters
+    first = counters.add("unshared") == 1
+    who, remedy = f"a loader of {counters.name}", "put it into the key, or use cache.partition()"
+    if keyspace.name is not None:
+        who = f"{keyspace.name}()"
+        remedy = 'pass it as an argument, or use @cached(partition="request")'
+    said = (
+        f"{who} reads {name} of the running request, and its key does not hold it. The result is "
+        f"not stored, and no other caller gets it. To cache it, {remedy}. If the result does not "
+        "depend on it, "
+    )
+    if name.startswith("RequestVar"):
+        said += "declare RequestVar(..., affects_values=False), or "
+    said += (
+        "use @cached(reads_request=True)."
+        if keyspace.name is not None
+        else "read it outside of the loader."
+    )
+    if keyspace.terms.strict:
+        raise RequestReadError(said)
+    if first:
+        notices.warn(said)
+
+
+def _holds(ask: Ask, value: object) -> bool:
+    """Tell whether one argument that is in the key equals a value; an explicit key holds texts."""
+    kind = type(value)
+    if ask.bound is None:
+        (key,) = ask.values
+        return kind in {str, int} and _has_word(str(key), str(value))
+    return any(type(each) is kind and _equal(each, value) for each in _arguments(ask))
+
+
+def _equal(one: object, other: object) -> bool:
+    try:
+        return one is other or bool(one == other)
+    except Exception:  # noqa: BLE001 - an __eq__ that raises does not say that they are equal
+        return False
+
+
+def _arguments(ask: Ask) -> Iterator[object]:
+    """List the arguments in the key, and what they and the key are made of.
+
+    That is what lies in ``*args``, ``**kwargs``, a tuple that ``key=`` returns, or a tuple or the
+    one value that an ``__orc_key__()`` returns.
+    """
+    for each in (*(ask.bound or ()), *ask.values):
+        yield each
+        own = getattr(type(each), "__orc_key__", None)
+        made = each if own is None else own(each)
+        if own is not None:
+            yield made
+        if type(made) is tuple:
+            yield from made
+        elif type(made) is dict:
+            yield from list(made.values())
+
+
+def _has_word(text: str, word: str) -> bool:
+    """Tell whether a word stands in a text, and is not a part of a longer one."""
+    place = text.find(word) if word else -1
+    while place >= 0:
+        around = (text[place - 1 : place], text[place + len(word) : place + len(word) + 1])
+        if not any(each.isalnum() for each in around):
+            return True
+        place = text.find(word, place + 1)
+    return False
