@@ -7,7 +7,7 @@ from functools import partial
 from orc.config.assemble import assemble, changed
 from orc.config.explicit import ExplicitKeys
 from orc.config.settings import checked_text
-from orc.engine.decorator import decorate
+from orc.engine.decorator import Options, decorate
 from orc.engine.gate import BYPASS, DISABLED
 from orc.engine.keyspace import Keyspace
 from orc.engine.template import names_of
@@ -176,6 +176,7 @@ class Cache(ExplicitKeys):
         isolation: str | Missing = MISSING,
         namespace: str | Missing = MISSING,
         version: str | Missing = MISSING,
+        partition: str | Callable[..., str] | None = None,
         reads_request: bool = False,
     ) -> Any:
         """Cache what a function returns, by its arguments. Use it bare or called.
@@ -201,16 +202,16 @@ class Cache(ExplicitKeys):
         texts = {"namespace": namespace, "version": version}
         named = {name: checked_text(name, t) for name, t in texts.items() if t is not MISSING}
 
-        decorator = partial(
-            decorate,
-            core=self._core,
-            terms=terms,
+        options = Options(
             key=key,
             tags=tags,
             ignore=ignore,
+            partition=partition,
             reads_request=reads_request,
-            partition=self._partition,
             **named,
+        )
+        decorator = partial(
+            decorate, core=self._core, terms=terms, options=options, tenant=self._partition
         )
         return decorator if function is None else decorator(function)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from weakref import WeakValueDictionary
 
+    from orc.engine.function_spaces import FunctionSpaces
+    from orc.engine.same_function import FunctionRegistry
     from orc.model.ports import ClockLike, SharedTier
     from orc.model.tags import Marks, Snapshot
     from orc.tiers.memory import Memory
@@ -81,10 +83,12 @@ class Core:
         self._gone: dict[str, Counters] = {}
         """Counters of functions that are gone, by name: several may have had one."""
         self._books: list[Counters] = [self.explicit]
-        self._lock = RLock()
-        self._closed: deque[tuple[Counters, int]] = deque()
-        self._spaces: dict[int, tuple[str | None, ref[Space]]] = {}
-        """The spaces of functions, by serial: with their partition, and not kept alive."""
+        self.lock = RLock()
+        self._closed: deque[Counters] = deque()
+        self._functions: dict[Counters, ref[FunctionSpaces]] = {}
+        """Where the results of functions are, not kept alive."""
+        self.registry: FunctionRegistry | None = None
+        """What finds the results of a function again that is decorated in each request."""
         self._explicit_space = memory.space(self.explicit, clock.wall)
         self._partitions: WeakValueDictionary[str, Space] | None = None
         self._tags: WeakValueDictionary[tuple[str | None, str], Tag] | None = None
@@ -126,7 +130,7 @@ class Core:
         """
         if partition is None:
             return self._explicit_space
-        with self._lock:
+        with self.lock:
             if self._partitions is None:
                 from weakref import WeakValueDictionary
 
@@ -138,23 +142,22 @@ class Core:
                 self._partitions[partition] = space
             return space
 
-    def function_space(self, counters: Counters, partition: str | None) -> Space:
-        """Return a new space for the results of one function, whose counters are kept from now."""
+    def function_begins(self, results: FunctionSpaces) -> None:
+        """Keep the counters of a function from now on, and know where its results are."""
         self._fold()
-        space = self.memory.space(counters, self.clock.wall)
-        with self._lock:
-            self._books.append(counters)
-            self._spaces[space.serial] = (partition, ref(space))
-        return space
+        with self.lock:
+            self._books.append(results.counters)
+            self._functions[results.counters] = ref(results)
 
-    def close(self, counters: Counters, space: Space) -> None:
+    def function_ends(self, counters: Counters, spaces: Sequence[Space]) -> None:
         """Drop the entries of a function that is gone; its counts stay in the totals.
 
         Called from a finaliser, at any moment: what takes time waits for the next
-        :meth:`function_space` or :meth:`books`.
+        :meth:`function_begins` or :meth:`books`.
         """
-        self._closed.append((counters, space.serial))
-        space.clear()
+        self._closed.append(counters)
+        for space in spaces:
+            space.clear()
 
     def books(self) -> list[Counters]:
         """Return all counters of this cache."""
@@ -162,15 +165,15 @@ class Core:
         return [*self._books, *self._gone.values()]
 
     def _fold(self) -> None:
-        with self._lock:
+        with self.lock:
             while self._closed:
-                counters, serial = self._closed.popleft()
+                counters = self._closed.popleft()
                 self._books.remove(counters)
                 name = counters.name
                 if name not in self._gone and len(self._gone) >= self.MOST_GONE:
                     name = OTHERS
                 self._gone.setdefault(name, Counters(name)).absorb(counters)
-                del self._spaces[serial]
+                del self._functions[counters]
 
     # -- statistics, and the life of the container ------------------------------------------------
 
@@ -198,7 +201,7 @@ class Core:
         here = life()
         if not here.invocations:
             return []
-        with self._lock:
+        with self.lock:
             stages = [*self._stages, (here.state, self.totals())]
         parts: list[tuple[str, Totals]] = []
         before: Totals | None = None
@@ -211,7 +214,7 @@ class Core:
 
     def stage_ended(self, state: str) -> None:
         """Note that what was counted until now belongs to a state that the container leaves."""
-        with self._lock:
+        with self.lock:
             self._stages.append((state, self.totals()))
 
     def clock_changed(self) -> None:
@@ -229,7 +232,7 @@ class Core:
     def forked(self) -> None:
         """Go on in the child: with the entries, without the other threads, counting from zero."""
         self.memory.let_go(in_child=True)
-        self._lock = RLock()
+        self.lock = RLock()
         self.gate.forked()
         self.flights.forked()
         self._forget_claims()
@@ -259,7 +262,7 @@ class Core:
                 notices.warn_of_bug(f"the tier {tier.name}", error)
 
     def _count_anew(self) -> None:
-        with self._lock:
+        with self.lock:
             self._begin = None
             self._begin = self.totals()
             self._stages.clear()
@@ -270,18 +273,17 @@ class Core:
         """Go on by the machine's clock after a test had another: nothing is left of its time."""
         self._forget(None)
         now = self.clock.wall()
-        with self._lock:
+        with self.lock:
             self._cleared = {name: min(at, now) for name, at in self._cleared.items()}
-            for _, space in self._spaces.values():
-                if (found := space()) is not None:
-                    found.cleared_at = min(found.cleared_at, now)
+            for results in self._living():
+                results.came_back(now)
 
     def clear(self, partition: str | None) -> None:
         """Drop all entries: of one partition, or of all and of what is in none.
 
         Those in shared tiers are not answered any more either, by this process.
         """
-        with self._lock:
+        with self.lock:
             if len(self._cleared) >= self.MOST_CLEARED and partition not in self._cleared:
                 # One instant for all that were cleared: it can only make misses.
                 self._cleared = {None: max(self._cleared.values())}
@@ -296,12 +298,10 @@ class Core:
         return max(cleared.get(None, 0.0), cleared.get(partition, 0.0))
 
     def _forget(self, partition: str | None) -> None:
-        with self._lock:
-            belonging = [
-                space()
-                for owner, space in self._spaces.values()
-                if partition is None or owner == partition
-            ]
+        with self.lock:
+            belonging: list[Space | None] = []
+            for results in self._living():
+                belonging += results.spaces() if partition is None else [results.find(partition)]
             if partition is None:
                 belonging += [self._explicit_space, *(self._partitions or {}).values()]
             elif self._partitions is not None:
@@ -311,13 +311,17 @@ class Core:
         for space in spaces:
             space.clear()
 
+    def _living(self) -> list[FunctionSpaces]:
+        found = [results() for results in list(self._functions.values())]
+        return [results for results in found if results is not None]
+
     # -- tags -------------------------------------------------------------------------------------
 
     def snapshot(self, tags: Sequence[str], partition: str | None) -> Snapshot:
         """Return these tags with the versions that they have now."""
         if not tags:
             return ()
-        with self._lock:
+        with self.lock:
             if self._tags is None:
                 from weakref import WeakValueDictionary
 
@@ -344,7 +348,7 @@ class Core:
 
     def invalidate(self, tags: Sequence[str], partition: str | None) -> None:
         """Give tags new versions: whatever carries an old one is invalid from now on."""
-        with self._lock:
+        with self.lock:
             for name in tags:
                 tag = None if self._tags is None else self._tags.get((partition, name))
                 if tag is not None:

@@ -7,8 +7,6 @@ and coroutines share every decision. A trusted hit in memory is answered before 
 from __future__ import annotations
 
 from orc.engine.operations import Fetch, GiveBack, Join, Load, Pause, Remove, Store, Wait
-from orc.engine.passed import Passed
-from orc.engine.read_many import acceptance
 from orc.engine.terms import fresh_for
 from orc.engine.views import thawed
 from orc.errors import TierError, TierTimeoutError, TierUnavailableError, UnstorableError
@@ -21,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orc.engine.keyspace import Ask, Keyspace
     from orc.engine.operations import Plan
+    from orc.engine.passed import Passed
     from orc.engine.request_reads import Reads
     from orc.model.address import Address
     from orc.model.entry import Entry
@@ -91,6 +90,8 @@ def _lead(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
                 flights.land(flight, (view.value, view.thaw), view.created_at)
                 return value
         if keyspace.tiers:
+            from orc.engine.passed import Passed
+
             passed = Passed(keyspace.address(ask.values), flight)
             # A class made in a function has no name that another process knows.
             if not is_local(passed.address.full):
@@ -194,6 +195,8 @@ def _ask(  # noqa: PLR0913, PLR0917 - what a read has come to
     Not longer than the lease of that other one, nor than this read may wait in all.
     Return what was found, and the wall clock from before it was asked for.
     """
+    from orc.engine.read_many import acceptance
+
     copies = {passed.address: keyspace.space.index.get(ask.key)}
     fetch = Fetch(
         tier,

@@ -72,14 +72,11 @@ def request_cached(function: Any = None, /) -> Any:
         raise ConfigError(f"request_cached({function!r}): decorate a function")
     parameters = Parameters(function)
     memo = _Memo()
-    # An index that is always empty: the wrapper binds the arguments, and asks the memo.
-    helpers: dict[str, Any] = {
-        "index": {},
-        "slow": memo.aslow if parameters.asynchronous else memo.slow,
-    }
-    compiled = compile_wrapper(function, parameters, key="None", key_values="()", helpers=helpers)
+    compiled = compile_wrapper(function, parameters, key="None", key_values="()", helpers={})
     memo.call = compiled.call
-    return update_wrapper(compiled.wrapper, function)
+    # An index that is always empty: the wrapper binds the arguments, and asks the memo.
+    slow = memo.aslow if parameters.asynchronous else memo.slow
+    return update_wrapper(compiled.wrapper({}, slow), function)
 
 
 class _Memo:

@@ -59,6 +59,12 @@ BODY = """
         pass
     return {w}@slow({values})
 
+{o}def @by_partition({parameters}):
+    return {w}@find({partition})({forward})
+
+def @partition_of({parameters}):
+    return {partition}
+
 def @bind({parameters}):
     return {values}
 
@@ -245,7 +251,17 @@ _BUILTINS: dict[str, Any] = {
 class Compiled:
     """What :func:`compile_wrapper` makes of a function."""
 
-    __slots__ = ("bind", "call", "key_values", "wrapper")
+    __slots__ = (
+        "_by_partition",
+        "_finish",
+        "_hit",
+        "_names",
+        "_prefix",
+        "bind",
+        "call",
+        "key_values",
+        "partition_of",
+    )
 
     bind: Callable[..., tuple[Any, ...]]
     """Called like the function: returns its arguments as a tuple, in the order of the names."""
@@ -253,22 +269,60 @@ class Compiled:
     """Calls the function with such a tuple."""
     key_values: Callable[[tuple[Any, ...]], tuple[Any, ...]]
     """Takes from such a tuple, or makes of it, what the key is made of."""
-    wrapper: Callable[..., Any]
+    partition_of: Callable[..., str]
+    """Called like the function: returns the partition of the call."""
+
+    def __init__(
+        self, prefix: str, made: dict[str, Any], finish: Callable[[FunctionType], Any]
+    ) -> None:
+        self._prefix = prefix
+        self._finish = finish
+        self._hit: CodeType = made.pop(prefix + "wrapper").__code__
+        self._by_partition: CodeType = made.pop(prefix + "by_partition").__code__
+        self._names = made
+        self.bind, self.call, self.key_values = (
+            made[prefix + name] for name in ("bind", "call", "key_values")
+        )
+        self.partition_of = made[prefix + "partition_of"]
+        finish(self.bind)  # type: ignore[arg-type]
+        finish(self.partition_of)  # type: ignore[arg-type]
+
+    def wrapper(
+        self, index: dict[Any, Any], slow: Callable[[tuple[Any, ...]], Any]
+    ) -> Callable[..., Any]:
+        """Return a wrapper that answers hits from an index, and asks `slow` for all else.
+
+        Whoever answers `slow` has what is compiled here: in one namespace with it they would be a
+        cycle, and the entries would stay for the garbage collector when nobody has the wrapper any
+        more.
+        """
+        return self._made(self._hit, index=index, slow=slow)
+
+    def by_partition(self, find: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
+        """Return a wrapper that calls the wrapper which `find` returns for a call's partition."""
+        return self._made(self._by_partition, find=find)
+
+    def _made(self, code: CodeType, **helpers: Any) -> Callable[..., Any]:
+        names = {self._prefix + name: value for name, value in helpers.items()}
+        made = FunctionType(code, self._names | names)
+        self._finish(made)
+        return made
 
 
-def compile_wrapper(
+def compile_wrapper(  # noqa: PLR0913 - the expressions of one function
     function: Callable[..., Any],
     parameters: Parameters,
     *,
     key: str,
     key_values: str,
     helpers: dict[str, Any],
+    partition: str = "None",
 ) -> Compiled:
-    """Compile the wrapper of a function, and three helpers that share its parameters.
+    """Compile the wrapper of a function, and the helpers that share its parameters.
 
-    In `key` and `key_values`, expressions over the parameters, and in ``BODY``, an ``@`` begins the
-    name of a helper. It becomes a prefix that no parameter has, so that none can hide a helper;
-    this goes for ``type`` and ``str`` too, which are popular names of parameters.
+    In `key`, `key_values` and `partition`, expressions over the parameters, and in ``BODY``, an
+    ``@`` begins the name of a helper. It becomes a prefix that no parameter has, so that none can
+    hide a helper; this goes for ``type`` and ``str`` too, which are popular names of parameters.
     """
     prefix = "_orc_"
     while any(name.startswith(prefix) for name in parameters.names):
@@ -281,28 +335,20 @@ def compile_wrapper(
         forward=parameters.forwarding(),
         key=key,
         key_values=key_values,
+        partition=partition,
         values=f"({values})",
         unpack=f"{values}= @values" if values else "pass",
     ).replace("@", prefix)
-    slow = {prefix + "slow": helpers["slow"]}
     helpers = {**_BUILTINS, **helpers, "function": function}
-    namespace = {prefix + helper: value for helper, value in helpers.items() if helper != "slow"}
+    namespace = {prefix + helper: value for helper, value in helpers.items()}
     where = f"<orc: the cache of {getattr(function, '__qualname__', function)}>"
     # The template is ours, and every name filled in is a parameter's of the function already.
     exec(compile(source, where, "exec"), namespace)  # noqa: S102
-    made = Compiled()
-    # Whoever answers ``slow`` has the other three: in one namespace with it they would be a cycle,
-    # and the entries would stay for the garbage collector when nobody has the wrapper any more.
-    code = namespace.pop(prefix + "wrapper").__code__
-    made.wrapper = FunctionType(code, namespace | slow)
-    made.bind, made.call, made.key_values = (
-        namespace[prefix + name] for name in ("bind", "call", "key_values")
-    )
-    for taking_defaults in (made.wrapper, made.bind):
-        taking_defaults.__defaults__ = parameters.defaults or None
-        taking_defaults.__kwdefaults__ = parameters.kwdefaults or None
-        # Python names it when it complains of a wrong call.
-        taking_defaults.__qualname__ = getattr(
-            function, "__qualname__", type(function).__qualname__
-        )
-    return made
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+
+    def finish(made: FunctionType) -> None:
+        made.__defaults__ = parameters.defaults or None
+        made.__kwdefaults__ = parameters.kwdefaults or None
+        made.__qualname__ = name  # Python names it when it complains of a wrong call
+
+    return Compiled(prefix, namespace, finish)

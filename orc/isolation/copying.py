@@ -16,7 +16,6 @@ import sys
 from types import AsyncGeneratorType, BuiltinFunctionType, CoroutineType, GeneratorType
 
 from orc.errors import UncacheableError, UncopyableError
-from orc.model.library import is_of_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +164,8 @@ def _is_immutable_type(kind: type) -> bool:
 
 
 def _is_standard(kind: type, module: str) -> bool:
+    from orc.model.library import is_of_library
+
     return is_of_library(kind, module)
 
 

@@ -220,6 +220,12 @@ def current_request() -> RequestScope:
     return frame.scope
 
 
+def request_tenant() -> str | None:
+    """Return the tenant of this code's request, if there is one. A load around it depends on it."""
+    scope = current_scope()
+    return None if scope is None else scope.tenant
+
+
 def scope_of_this_code() -> RequestScope | None:
     """Return the request that this code belongs to, also when that has ended."""
     frame = _current()

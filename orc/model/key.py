@@ -21,7 +21,6 @@ from itertools import count
 from struct import Struct
 
 from orc.errors import UnkeyableError
-from orc.model.library import is_of_library, stood_in_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -286,6 +285,8 @@ _LIBRARY: dict[str, tuple[str, Encoder]] = {
 
 
 def _known(cls: type) -> Encoder | None:
+    from orc.model.library import is_of_library, stood_in_for
+
     named = stood_in_for(cls) or cls
     module, encoder = _LIBRARY.get(named.__name__, ("", None))
     if encoder is None or not is_of_library(named, module):

@@ -45,7 +45,7 @@ def flying(cache):
 
 def spaces_of(cache):
     core = cache._core
-    found = [core._explicit_space, *(ref() for _, ref in core._spaces.values())]
+    found = [core._explicit_space, *(s for each in core._living() for s in each.spaces())]
     return [space for space in found if space is not None]
 
 

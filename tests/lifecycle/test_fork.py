@@ -157,7 +157,7 @@ assert os.waitpid(process, 0)[1] == 0
     "lock",
     [
         "cache._keyspace.core.memory._lock",
-        "cache._keyspace.core._lock",
+        "cache._keyspace.core.lock",
         "cache._keyspace.core.gate._lock",
         "cache._keyspace.core.explicit._lock",
         "cache._keyspace.core.explicit.hits._lock",

@@ -83,7 +83,7 @@ def test_shells_in_queues_hold_nothing(policy):
     """What queues and the log still have of a copy that left leads to no value, key or space."""
     cache = orc.Cache(tiers=[orc.Memory(policy=policy)])
     cache.set("stays", 1)
-    space = weakref.ref(cache.cached(lambda key: key).peek.__self__._keyspace.space)
+    space = weakref.ref(cache.cached(lambda key: key).peek.__self__.keyspace.space)
     gc.collect()
     assert space() is None
     copies = []
@@ -108,7 +108,7 @@ def test_a_dropped_function_takes_its_entries_along():
     function = cache.cached(lambda number, value=value: value, isolation="share", ignore="value")
     for number in range(10):
         function(number)
-    space = weakref.ref(function.peek.__self__._keyspace.space)
+    space = weakref.ref(function.peek.__self__.keyspace.space)
     assert memory.items == 10
     del function, value
     gc.collect()
@@ -116,7 +116,7 @@ def test_a_dropped_function_takes_its_entries_along():
     assert memory.used_bytes == memory.footprints.size
     assert (seen(), space()) == (None, None)
     assert cache.stats().loads == 10
-    assert len(cache._core._spaces) == 0
+    assert len(cache._core._functions) == 0
 
 
 def test_a_function_that_is_dropped_while_it_runs_finishes():

@@ -1,0 +1,94 @@
+"""Finds the results of a function again that is decorated anew in each request.
+
+``cache.partition(tenant).cached(function)`` makes a new wrapper each time. The same function object
+has its results back; so have functions with one code object, equal defaults and no closure cells,
+as a ``def`` inside of a handler makes them. A closure holds what its code does not say, such as
+another request, so it has nothing in common with another closure.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from weakref import WeakKeyDictionary
+
+from orc.engine.function_spaces import FunctionSpaces
+from orc.errors import UnkeyableError
+from orc.model.key import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any
+
+    from orc.engine.core import Core
+
+MOST_OPTIONS = 64
+"""Sets of options under which one function is known; with any other it begins anew each time."""
+
+
+class FunctionRegistry:
+    """Knows the results of functions by what they are, while they live."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Any, dict[Hashable, FunctionSpaces]] = WeakKeyDictionary()
+
+    def results(
+        self, core: Core, function: Callable[..., Any], title: str, options: tuple[object, ...]
+    ) -> FunctionSpaces:
+        """Return the results of a function that was decorated with these options, new or known."""
+        found = _identity(function)
+        if found is None:
+            return FunctionSpaces(core, title)
+        anchor, own = found
+        key = (title, own, *map(_option, options))
+        with core.lock:
+            try:
+                known = self._known.setdefault(anchor, {})
+                results = known.get(key)
+            except TypeError:  # an option without a hash
+                return FunctionSpaces(core, title)
+            if results is None:
+                results = FunctionSpaces(core, title)
+                if len(known) < MOST_OPTIONS:
+                    known[key] = results
+            return results
+
+
+def _identity(function: Callable[..., Any]) -> tuple[object, Hashable] | None:
+    """Return what a function is known by while it lives, and what more it is told apart by."""
+    if type(function) is not FunctionType:
+        return None
+    if function.__closure__ is None and "__wrapped__" not in function.__dict__:
+        given = (function.__defaults__, sorted((function.__kwdefaults__ or {}).items()))
+        try:
+            # Equal code of two modules is one key, so the globals count too, and are kept alive.
+            return function.__code__, (_Same(function.__globals__), encode(given))
+        except UnkeyableError:
+            pass
+    return function, None
+
+
+def _option(option: object) -> Hashable:
+    """Return an option so that the same one of the next request equals it."""
+    found = _identity(option) if callable(option) else None
+    if found is None:
+        return type(option), option
+    anchor, own = found
+    return _Same(anchor), own
+
+
+class _Same:
+    """An object that counts by identity, and is kept alive here."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
