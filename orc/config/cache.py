@@ -16,13 +16,13 @@ from orc.model.entry import MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
-    from typing import Any, ParamSpec, TypeVar, overload
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
     from orc.engine.core import Core
     from orc.engine.gate import Passage
     from orc.engine.terms import StaleOn, Terms
-    from orc.engine.typed import AsyncCached, Cached, Decorator
+    from orc.engine.typed import Cached, CachedOptions, Compression, Decorator, Isolation
     from orc.model.entry import Missing
     from orc.model.freshness import Seconds, Ttl
     from orc.model.ports import ClockLike, SharedTier, Tier
@@ -58,10 +58,10 @@ class Cache(ExplicitKeys):
         backoff: Seconds | Missing = MISSING,
         namespace: str | Missing = MISSING,
         version: str | Missing = MISSING,
-        isolation: str | Missing = MISSING,
+        isolation: Isolation | Missing = MISSING,
         strict: bool | Missing = MISSING,
         disabled: bool | Missing = MISSING,
-        compression: str | Missing = MISSING,
+        compression: Compression | Missing = MISSING,
         compress_from: int | Missing = MISSING,
         encrypt_keys: str | Missing | None = MISSING,
         readable_keys: bool | Missing = MISSING,
@@ -138,29 +138,13 @@ class Cache(ExplicitKeys):
     if TYPE_CHECKING:
 
         @overload
-        def cached(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
-        @overload
         def cached(self, function: Callable[P, R], /) -> Cached[P, R]: ...
         @overload
         def cached(
-            self,
-            function: None = None,
-            /,
-            *,
-            ttl: Ttl | Missing = ...,
-            key: str | Callable[..., Any] | None = ...,
-            tags: str | Sequence[str] = ...,
-            ignore: str | Sequence[str] = ...,
-            cache_if: Callable[[Any], object] | None = ...,
-            stale_if_error: Seconds | Missing | None = ...,
-            stale_while_revalidate: Seconds | Missing = ...,
-            stale_on: type[BaseException] | StaleOn | None = ...,
-            isolation: str | Missing = ...,
-            namespace: str | Missing = ...,
-            version: str | Missing = ...,
+            self, function: None = None, /, **terms: Unpack[CachedOptions]
         ) -> Decorator: ...
 
-    def cached(  # noqa: PLR0913 - the terms of one function
+    def cached(  # type: ignore[misc]  # noqa: PLR0913 - the terms of one function
         self,
         function: Any = None,
         /,
@@ -173,7 +157,7 @@ class Cache(ExplicitKeys):
         stale_if_error: Seconds | Missing | None = MISSING,
         stale_while_revalidate: Seconds | Missing = MISSING,
         stale_on: type[BaseException] | StaleOn | None = None,
-        isolation: str | Missing = MISSING,
+        isolation: Isolation | Missing = MISSING,
         namespace: str | Missing = MISSING,
         version: str | Missing = MISSING,
         partition: str | Callable[..., str] | None = None,

@@ -9,13 +9,10 @@ from orc.lifecycle.life import after_fork_in_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-    from typing import Any, ParamSpec, TypeVar, overload
+    from collections.abc import Callable
+    from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
-    from orc.engine.terms import StaleOn
-    from orc.engine.typed import AsyncCached, Cached, Decorator
-    from orc.model.entry import Missing
-    from orc.model.freshness import Seconds, Ttl
+    from orc.engine.typed import Cached, CachedOptions, Decorator
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -46,26 +43,9 @@ def default_cache() -> Cache:
 if TYPE_CHECKING:
 
     @overload
-    def cached(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
-    @overload
     def cached(function: Callable[P, R], /) -> Cached[P, R]: ...
     @overload
-    def cached(
-        function: None = None,
-        /,
-        *,
-        ttl: Ttl | Missing = ...,
-        key: str | Callable[..., Any] | None = ...,
-        tags: str | Sequence[str] = ...,
-        ignore: str | Sequence[str] = ...,
-        cache_if: Callable[[Any], object] | None = ...,
-        stale_if_error: Seconds | Missing | None = ...,
-        stale_while_revalidate: Seconds | Missing = ...,
-        stale_on: type[BaseException] | StaleOn | None = ...,
-        isolation: str | Missing = ...,
-        namespace: str | Missing = ...,
-        version: str | Missing = ...,
-    ) -> Decorator: ...
+    def cached(function: None = None, /, **terms: Unpack[CachedOptions]) -> Decorator: ...
 
 
 def cached(function: Any = None, /, **terms: Any) -> Any:

@@ -26,7 +26,7 @@ from orc.tiers.spaces import Space
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from typing import Any
+    from typing import Any, Literal
 
     from orc.model.tags import Snapshot
     from orc.tiers.copies import Copy
@@ -63,7 +63,7 @@ class Memory:
         max_items: int | None = None,
         max_bytes: int | None = None,
         max_value_bytes: int | None = None,
-        policy: object = "lru",
+        policy: Literal["lru", "s3fifo"] | type = "lru",
     ) -> None:
         for name, size in (
             ("max_items", max_items),
