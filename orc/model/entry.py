@@ -4,34 +4,37 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, final
+    from enum import Enum
+    from typing import Final, Literal
 
     from orc.errors import TierError
     from orc.model.tags import Marks
+
+    class Missing(Enum):
+        """The type of ``orc.MISSING``; as an enum, so that ``is not orc.MISSING`` narrows."""
+
+        MISSING = "MISSING"
+
+        def __bool__(self) -> Literal[False]: ...
+
+    MISSING: Final = Missing.MISSING
 else:
 
-    def final(cls: type) -> type:
-        """Stand in for ``typing.final``, which would cost an import."""
-        return cls
+    class Missing:
+        """The type of ``orc.MISSING``; there is one instance."""
 
+        __slots__ = ()
 
-@final
-class Missing:
-    """The type of ``orc.MISSING``; there is one instance."""
+        def __repr__(self) -> str:
+            return "orc.MISSING"
 
-    __slots__ = ()
+        def __bool__(self) -> bool:
+            return False
 
-    def __repr__(self) -> str:
-        return "orc.MISSING"
+        def __reduce__(self) -> str:
+            return "MISSING"
 
-    def __bool__(self) -> bool:
-        return False
-
-    def __reduce__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final = Missing()
+    MISSING = Missing()
 """What stands for "no value": a cached ``None``, ``0`` or ``""`` is a value."""
 
 

@@ -141,8 +141,10 @@ assert_type(cache.cached(load)(), list[int])
 assert_type(list(map(bare, [1, 2])), list[str])
 by_callable(1, None)
 
-if (seen := bare.peek(1)) is not orc.MISSING and not isinstance(seen, Missing):
+if (seen := bare.peek(1)) is not orc.MISSING:
     assert_type(seen, str)
+if (seen_or_none := bare.peek(1, default=None)) is not None:
+    assert_type(seen_or_none, str)
 
 hits, misses, maxsize, currsize = bare.cache_info()
 assert_type(hits, int)
@@ -251,7 +253,7 @@ assert_type(stats.tiers[0].name, str)
 assert_type(stats.tiers[0].ratio, float)
 assert_type(stats.tiers[0].entries, int | None)
 assert_type(orc.__version__, str)
-assert_type(orc.MISSING, Missing)
+missing: Missing = orc.MISSING
 
 clock = orc.testing.ManualClock(wall=1.0, monotonic=2.0)
 clock.advance(timedelta(hours=1))
