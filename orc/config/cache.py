@@ -140,9 +140,7 @@ class Cache(ExplicitKeys):
         @overload
         def cached(self, function: Callable[P, R], /) -> Cached[P, R]: ...
         @overload
-        def cached(
-            self, function: None = None, /, **terms: Unpack[CachedOptions]
-        ) -> Decorator: ...
+        def cached(self, function: None = None, /, **terms: Unpack[CachedOptions]) -> Decorator: ...
 
     def cached(  # type: ignore[misc]  # noqa: PLR0913 - the terms of one function
         self,

@@ -77,9 +77,7 @@ class Cached(Protocol[P, R_co]):
     def __wrapped__(self) -> Callable[P, R_co]: ...
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload  # of a method that returns `Self`, for mypy; pyright has put a class in its place
-    def __get__(
-        self: Takes[_Own, ..., Any], instance: None, owner: type, /
-    ) -> Cached[P, R_co]: ...
+    def __get__(self: Takes[_Own, ..., Any], instance: None, owner: type, /) -> Cached[P, R_co]: ...
     @overload  # of a class method that returns `Self`, for mypy again
     def __get__(
         self: Takes[type[_Own], Q, _Own], instance: object, owner: type[V], /
@@ -127,6 +125,7 @@ class Cached(Protocol[P, R_co]):
         """Drop the result of the call with these arguments; a running call is not stored."""
         ...
 
+    # Returns the fresh result in memory, else `default`; nothing is called or counted.
     # A name beside P's own cannot be declared: with a default, the arguments go unchecked.
     @overload
     def peek(
@@ -139,11 +138,8 @@ class Cached(Protocol[P, R_co]):
     @overload
     def peek(self, *args: Any, default: D, **kwargs: Any) -> R_co | D: ...
     @overload
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> R_co | Missing:
-        """Return the fresh result in memory, else `default`; nothing is called or counted."""
-        ...
-
-    def partition(self, tenant: str, /) -> Self:
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> R_co | Missing: ...
+    def partition(self, tenant: str) -> Self:
         """Return this function with its keys apart from those of every other tenant."""
         ...
 

@@ -25,7 +25,7 @@ from orc.tiers.spaces import Space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, MutableMapping
     from typing import Any, Literal
 
     from orc.model.tags import Snapshot
@@ -63,7 +63,7 @@ class Memory:
         max_items: int | None = None,
         max_bytes: int | None = None,
         max_value_bytes: int | None = None,
-        policy: Literal["lru", "s3fifo"] | type = "lru",
+        policy: Literal["lru", "s3fifo"] | type[MutableMapping[Any, Any]] = "lru",
     ) -> None:
         for name, size in (
             ("max_items", max_items),
