@@ -142,7 +142,7 @@ class Cache(ExplicitKeys):
         @overload
         def cached(self, function: None = None, /, **terms: Unpack[CachedOptions]) -> Decorator: ...
 
-    def cached(  # type: ignore[misc]  # noqa: PLR0913 - the terms of one function
+    def cached(  # noqa: PLR0913 - the terms of one function
         self,
         function: Any = None,
         /,
@@ -169,10 +169,18 @@ class Cache(ExplicitKeys):
         `ignore`. `tags` are templates too. A result for which ``cache_if(result)`` is false is not
         stored. The other terms default to the cache's.
 
+        `partition` tells whose the result of a call is, and keeps it apart from all others': a
+        template of arguments (``"{tenant}"``), a callable that takes them, or ``"request"``, the
+        tenant of the running request. Without a tenant the call raises ``PartitionError``.
+        `reads_request` says that results do not depend on what the function reads of the request.
+
         The wrapper has ``cache_info()``, ``cache_clear()``, ``cache_parameters()`` and
         ``__wrapped__`` as functools' has, and ``invalidate(*args)``, ``refresh(*args)`` and
-        ``peek(*args)``. Raises ``ConfigError`` when it decorates; ``UnkeyableError`` at the first
-        call with an argument that cannot be in a key.
+        ``peek(*args, default=orc.MISSING)``, which a bound method takes without its instance, and
+        ``partition(tenant)``.
+
+        Raises ``ConfigError`` when it decorates, ``UncacheableError`` for a generator function, and
+        ``UnkeyableError`` at the first call with an argument that cannot be in a key.
         """
         given = {
             "ttl": ttl,

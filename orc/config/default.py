@@ -49,5 +49,10 @@ if TYPE_CHECKING:
 
 
 def cached(function: Any = None, /, **terms: Any) -> Any:
-    """Cache what a function returns, in the default cache: see ``orc.Cache.cached``."""
+    """Do as ``orc.Cache.cached``, in the default cache."""
     return default_cache().cached(function, **terms)
+
+
+# What help() and inspect.signature() show: the parameters of the method, without its `self`.
+cached.__dict__["__wrapped__"] = object.__new__(Cache).cached
+cached.__doc__ = Cache.cached.__doc__

@@ -9,7 +9,7 @@ from orc.engine.gate import BYPASS, DISABLED, OPEN
 from orc.engine.keyspace import Ask, Keyspace
 from orc.engine.read_plan import read_through
 from orc.engine.write_plan import remove_many
-from orc.errors import PartitionError
+from orc.errors import ConfigError, PartitionError
 from orc.model.entry import MISSING
 from orc.model.key import arguments
 from orc.model.tags import render
@@ -165,12 +165,31 @@ class CachedFunction:
         run(remove_many(self.keyspace, [ask.key], [ask.values]), self._core.flights)
 
     def peek(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Return the fresh result in memory, or ``orc.MISSING``; nothing is called or counted."""
-        ask = self._ask(self._decorated.compiled.bind(*args, **kwargs))
+        """Return the fresh result in memory, or `default`; nothing is called or counted.
+
+        Without a `default` it is ``orc.MISSING``. A function that has a parameter of that name
+        keeps it; where the call then does not fit, ``ConfigError`` says so.
+        """
+        default: object = MISSING
+        parameters = self._decorated.parameters
+        if "default" in kwargs and "default" not in parameters.names:
+            default = kwargs.pop("default")
+        try:
+            values = self._decorated.compiled.bind(*args, **kwargs)
+        except TypeError as error:
+            if "default" not in kwargs:
+                raise
+            raise ConfigError(
+                f"{self._decorated.title}.peek(default=...): the function has a parameter of that "
+                f"name, so the value was passed to it, and {error}. Do without, and compare the "
+                "result with orc.MISSING"
+            ) from None
+        ask = self._ask(values)
         if self._core.gate.mode != OPEN:
-            return MISSING
+            return default
         view = self.keyspace.look(ask.key)
-        return self.keyspace.open(view) if view.trusted else MISSING
+        found = self.keyspace.open(view) if view.trusted else MISSING
+        return default if found is MISSING else found
 
     def partition(self, tenant: str) -> Any:
         """Return this function for one tenant, whose results are apart from all others'.
@@ -238,7 +257,10 @@ class ByPartition(CachedFunction):
     __slots__ = ()
 
     def _of_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        tenant = self._decorated.compiled.partition_of(*args, **kwargs)
+        given = kwargs
+        if name == "peek" and "default" not in self._decorated.parameters.names:
+            given = {each: value for each, value in kwargs.items() if each != "default"}
+        tenant = self._decorated.compiled.partition_of(*args, **given)
         return getattr(self.partition(tenant), name)(*args, **kwargs)
 
     def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -254,5 +276,5 @@ class ByPartition(CachedFunction):
         self._of_call("invalidate", args, kwargs)
 
     def peek(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Return the fresh result in memory, or ``orc.MISSING``; nothing is called or counted."""
+        """Return the fresh result in memory, or `default`; nothing is called or counted."""
         return self._of_call("peek", args, kwargs)

@@ -77,7 +77,22 @@ def decorate(
     ``UncacheableError`` for a generator function.
     """
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(decorate(function.__func__, core, terms, options, tenant))
+        inner = _decorate(function.__func__, core, terms, options, tenant)
+        if isinstance(function, staticmethod):
+            return staticmethod(inner)
+        from orc.engine.methods import CachedClassMethod
+
+        return CachedClassMethod(inner)
+    wrapper = _decorate(function, core, terms, options, tenant)
+    if type(function) is FunctionType and "." in function.__qualname__:
+        from orc.engine.methods import CachedMethod, in_class_body
+
+        if in_class_body(function):
+            return CachedMethod(wrapper)
+    return wrapper
+
+
+def _decorate(function: Any, core: Core, terms: Terms, options: Options, tenant: str | None) -> Any:
     if not callable(function):
         raise ConfigError(
             f"cached({function!r}): decorate a callable, and give terms by name: "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import functools
+import inspect
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -77,15 +80,74 @@ def test_an_async_method() -> None:
     assert a.calls == ["x", "x"]
 
 
-def test_refresh_invalidate_and_peek_are_given_the_instance() -> None:
-    """They take what the function takes, and that begins with self."""
+def test_refresh_invalidate_and_peek_take_what_the_call_takes() -> None:
+    """On an instance they know the instance; on the class they are given it."""
     a = Shop("a")
     a.price("x")
-    assert a.price.peek(a, "x") == Shop.price.peek(a, item="x") == ("a", "x", "EUR")
-    a.price.invalidate(a, "x")
-    assert a.price.peek(a, "x") is orc.MISSING
-    assert a.price.refresh(a, "x") == ("a", "x", "EUR")
+    assert a.price.peek("x") == Shop.price.peek(a, item="x") == ("a", "x", "EUR")
+    a.price.invalidate("x")
+    assert a.price.peek("x") is orc.MISSING
+    assert a.price.peek("x", default=None) is None
+    assert a.price.refresh(item="x") == ("a", "x", "EUR")
     assert a.calls == ["x", "x"]
+    Shop.price.invalidate(a, "x")
+    assert Shop.price.peek(a, "x", default=5) == 5
+    with pytest.raises(TypeError, match="positional"):
+        a.price.invalidate(a, "x")
+    assert a.price.cache_info()[:2] == Shop.price.cache_info()[:2]
+
+
+def test_a_bound_method_looks_like_one() -> None:
+    """It has the method's name, text and parameters, equals itself, and may be awaited."""
+    a, b = Shop("a"), Shop("b")
+    assert a.price == a.price != b.price
+    assert len({a.price, a.price, b.price}) == 2
+    assert a.price.__self__ is a
+    assert a.price.__func__ is Shop.price
+    assert (a.price.__name__, a.price.__qualname__) == ("price", "Shop.price")
+    assert a.price.__wrapped__("y") == ("a", "y", "EUR")
+    assert list(inspect.signature(a.price).parameters) == ["item", "currency"]
+    assert inspect.iscoroutinefunction(a.stock)
+    assert "Shop.price" in repr(a.price)
+    later = a.price
+    assert later("z") == ("a", "z", "EUR")
+
+
+def test_a_bound_method_for_a_tenant() -> None:
+    a = Shop("a")
+    acme = a.price.partition("acme")
+    assert acme("x") == a.price("x") == ("a", "x", "EUR")
+    assert a.calls == ["x", "x"]
+    acme.invalidate("x")
+    assert acme.peek("x") is orc.MISSING
+    assert a.price.peek("x") == ("a", "x", "EUR")
+    assert Shop.price.partition("acme")(a, "x") == ("a", "x", "EUR")
+
+
+def test_a_decorator_above() -> None:
+    """It is given what is called with the instance, and has the function's name."""
+
+    def traced(function):
+        @functools.wraps(function)
+        def inner(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return inner
+
+    class Above:
+        def __orc_key__(self):
+            return 1
+
+        @traced
+        @CACHE.cached
+        def find(self, x):
+            return x
+
+        table = CACHE.cached(lambda x: x * 2)(4)
+
+    assert Above().find(1) == 1
+    assert Above.find.__name__ == "find"
+    assert Above.table == 8
 
 
 def test_self_can_be_left_out() -> None:
@@ -177,12 +239,20 @@ def test_class_methods_in_both_orders(name: str) -> None:
     assert getattr(Base, name)(1) == getattr(Base(), name)(x=1) == ("Base", 1)
     assert getattr(Derived, name)(1) == getattr(Derived(), name)(1) == ("Derived", 1)
     assert Base.made == [1, 1]
-    method = getattr(Base, name)
-    assert method.peek(Derived, 1) == ("Derived", 1)
-    method.invalidate(Derived, 1)
-    assert method.peek(Derived, 1) is orc.MISSING
-    assert method.peek(Base, 1) == ("Base", 1)
-    assert method.cache_info()[:2] == (2, 2)
+    of_base, of_derived = getattr(Base, name), getattr(Derived(), name)
+    given = () if name == "above" or sys.version_info < (3, 13) else (Derived,)
+    if given:
+        for call in (of_derived.peek, of_derived.invalidate, of_derived.refresh):
+            with pytest.raises(TypeError, match="put @cached above @classmethod"):
+                call(1)
+        with pytest.raises(TypeError, match="put @cached above @classmethod"):
+            of_derived.partition("acme")(1)
+    assert of_derived.peek(*given, 1) == ("Derived", 1)
+    of_derived.invalidate(*given, 1)
+    assert of_derived.peek(*given, 1) is orc.MISSING
+    assert of_base.peek(*(given and (Base,)), 1) == ("Base", 1)
+    assert of_base.cache_info()[:2] == (2, 2)
+    assert of_derived.partition("acme")(*given, 1) == ("Derived", 1)
 
 
 @pytest.mark.parametrize("name", ["static_above", "static_below"])
