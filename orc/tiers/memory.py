@@ -51,7 +51,7 @@ class Memory:
     ``max_bytes`` and ``max_items`` bound all entries together; ``max_bytes`` is a tenth of the
     function's memory on Lambda and 64 MB elsewhere unless given. ``policy`` is ``"lru"``,
     ``"s3fifo"`` or a class of cachetools. An entry larger than ``max_value_bytes``, a tenth of
-    ``max_bytes`` unless given, is not stored, and counted as ``oversize``.
+    ``max_bytes`` unless given, is not stored, counted as ``oversize``, and warned of once.
 
     Safe for any number of threads. Raises ``ConfigError`` for a size that is not a positive int,
     and for a ``max_bytes`` below 4096, in which no entry would have room.
@@ -207,6 +207,10 @@ class Memory:
                 self._strip(old, garbage)
             self._end_change(garbage)
         return stored
+
+    def is_too_large(self, copy: Copy) -> bool:
+        """Tell whether a copy is never stored, for its size; not from inside of a change."""
+        return self._need(copy) > self.max_value_bytes and not self._inside()
 
     def dismiss(self, space: Space, key: Hashable, cause: int, *, only: Copy | None = None) -> bool:
         """Drop the copy under a key, or `only` that one; tell whether it was there.

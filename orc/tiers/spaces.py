@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orc import notices
 from orc.tiers.copies import GRAIN, NO_RETRY, Copy
 from orc.tiers.eviction import DEAD
 from orc.tiers.footprints import EXPIRED, INVALIDATED
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
         expired: int
         invalidated: int
         oversize: int
+
+        @property
+        def name(self) -> str:
+            """Whose they are: a function's name, or a cache's."""
 
     class Voidable(Protocol):
         """A load that may be overtaken by a write of its key."""
@@ -93,7 +98,23 @@ class Space:
         if versions:
             size += TAGGED_BYTES + TAGGED_BYTES * len(versions)
         copy.weight = -(-size // GRAIN)
-        return self.memory.admit(copy, flight)
+        stored = self.memory.admit(copy, flight)
+        if not stored and self.memory.is_too_large(copy):
+            self._warn_of_size(copy)
+        return stored
+
+    def _warn_of_size(self, copy: Copy) -> None:
+        name = self.ledger.name
+        largest, budget = self.memory.max_value_bytes, self.memory.max_bytes
+        notices.warn_once(
+            "values too large for memory",
+            f"{name}: a value of {_bytes(copy.weight * GRAIN)}, with its key, is too large for the "
+            f"memory tier and is not kept in it. Its largest is {_bytes(largest)}, in a budget of "
+            f"{_bytes(budget)}. Give the function more memory, or set "
+            "orc.Memory(max_bytes=..., max_value_bytes=...), or ORC_MEMORY_MAX_BYTES and "
+            "ORC_MEMORY_MAX_VALUE_BYTES.",
+            f"{name} {id(self.ledger)}",
+        )
 
     def remove(self, key: Hashable, *, expired: bool = False) -> bool:
         """Drop an entry; tell whether there was one."""
@@ -110,3 +131,11 @@ class Space:
     def why_missing(self, key: Hashable) -> str:
         """Name the cause of a miss of a key that is not in the index."""
         return self.memory.footprints.why_missing(hash((self.serial, key)))
+
+
+def _bytes(count: int) -> str:
+    """Write a number of bytes for a person."""
+    for unit, size in (("MB", 1024 * 1024), ("KB", 1024)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} bytes"

@@ -117,6 +117,7 @@ def test_nothing_measured_can_be_drawn() -> None:
     assert shown.lines(made)
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 def test_a_tier_that_keeps_nothing_is_not_measured() -> None:
     """A value that memory has no room for is a reason, and not a quick miss."""
     subject = Subject(TierUrl("memory://?max_bytes=10kb"), "test")

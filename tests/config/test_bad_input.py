@@ -351,6 +351,7 @@ def test_the_same_key_from_inside_its_own_loader_is_refused(cache: orc.Cache) ->
 # -- size ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 def test_a_key_of_ten_megabytes_is_a_key(cache: orc.Cache) -> None:
     """A big key is stored if it fits, else counted as oversize; never an error."""
     big = "k" * 10_000_000
@@ -363,6 +364,7 @@ def test_a_key_of_ten_megabytes_is_a_key(cache: orc.Cache) -> None:
     assert roomy.get("k" * 10_000_000) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 def test_a_value_of_twenty_megabytes_is_returned(cache: orc.Cache) -> None:
     """A big value reaches the caller whole, and is not stored in a budget it would fill."""
     big = bytes(20_000_000)

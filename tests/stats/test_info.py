@@ -61,6 +61,7 @@ def test_since_subtracts_counts_and_keeps_sizes() -> None:
     assert (after.stale, after.load_seconds, after.shared) == (4, 0.5, 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 def test_a_story(clock: ManualClock) -> None:
     """Hits, misses, stale answers, errors, seconds, oversize, evicted and uncopyable results."""
     memory = orc.Memory(max_items=2, max_value_bytes=2000)

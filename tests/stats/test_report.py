@@ -135,6 +135,7 @@ def test_an_eviction_of_what_has_expired_counts_as_expired(clock: ManualClock) -
 # -- a story ------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 def test_a_story_is_counted_exactly(clock: ManualClock) -> None:
     """Requests, hits, loads, failures, seconds, stale answers, what left and what was too large."""
     memory = orc.Memory(max_bytes=1_000_000)

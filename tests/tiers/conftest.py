@@ -155,7 +155,7 @@ def audit():
 @pytest.fixture(scope="session")
 def new_ledger():
     """Make what a space counts in."""
-    return lambda: SimpleNamespace(evicted=0, expired=0, invalidated=0, oversize=0)
+    return lambda: SimpleNamespace(name="a ledger", evicted=0, expired=0, invalidated=0, oversize=0)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import warnings
 from textwrap import dedent
 
 import cachetools
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import orc
+from orc.errors import OrcWarning
 from orc.tiers.memory import DEFAULT_MAX_BYTES
 from orc.tiers.sizes import ENTRY_BYTES
 
@@ -142,6 +145,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 @given(
     max_bytes=st.integers(4_096, 20_000),
     max_items=st.none() | st.integers(1, 8),
@@ -173,6 +177,7 @@ def test_the_books_are_right_after_every_step(audit, max_bytes, max_items, polic
     assert memory.used_bytes == memory.footprints.size
 
 
+@pytest.mark.filterwarnings("ignore:.*too large for the memory tier:orc.errors.OrcWarning")
 class TestSize:
     def test_an_oversize_value_is_returned_and_not_stored(self):
         """A value over a tenth of the budget is what the loader gave, and counted as oversize."""
@@ -215,6 +220,75 @@ class TestSize:
         assert [len(blob(50_000)) for _ in range(2)] == [50_000, 50_000]
         assert blob.cache_info()[:2] == (0, 2)
         assert blob.cache_info().oversize == 2
+
+
+class TestWarningOfSize:
+    """What is larger than the largest entry is warned of once a function or a cache."""
+
+    def test_it_says_who_how_large_what_is_allowed_and_what_to_do(self):
+        """What is wrong comes first, what is allowed next, and the remedy last."""
+        cache = orc.Cache(tiers=[orc.Memory(max_bytes=10 * 1024**2)])
+
+        @cache.cached
+        def blob(number):
+            return bytes(3 * 1024**2)
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for number in range(3):
+                blob(number)
+        (warning,) = caught
+        assert warning.category is OrcWarning
+        text = str(warning.message)
+        places = [
+            text.index(part)
+            for part in (
+                "blob: a value of 3.0 MB, with its key, is too large for the memory tier",
+                "largest is 1.0 MB, in a budget of 10.0 MB",
+                "orc.Memory(max_bytes=..., max_value_bytes=...)",
+                "ORC_MEMORY_MAX_BYTES",
+            )
+        ]
+        assert places == sorted(places)
+        assert warning.filename == __file__
+
+    def test_each_function_and_each_cache_has_its_own(self):
+        """Two functions and the explicit keys of two caches are four to be told of."""
+        caches = [orc.Cache(tiers=[orc.Memory(max_bytes=100_000)]) for _ in range(2)]
+        functions = [caches[0].cached(lambda n=n: bytes(20_000 + n)) for n in range(2)]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(3):
+                for cache in caches:
+                    cache.set("key", bytes(20_000))
+                for function in functions:
+                    function()
+        assert len(caught) == 4
+
+    def test_the_lock_is_free_when_it_is_given(self):
+        """A hook of the user's for warnings may use the cache, from another thread too."""
+        memory = orc.Memory(max_bytes=100_000)
+        cache = orc.Cache(tiers=[memory])
+        free = []
+
+        def show(*_, **__):
+            thread = threading.Thread(target=lambda: free.append(memory._lock.acquire(timeout=5)))
+            thread.start()
+            thread.join()
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = show
+            cache.set("key", bytes(20_000))
+        assert free == [True]
+
+    def test_inside_of_a_change_nothing_is_said(self):
+        """A finaliser that stores too much inside of a change of the tier is not the place."""
+        memory = orc.Memory(max_bytes=100_000)
+        cache = orc.Cache(tiers=[memory])
+        with warnings.catch_warnings(record=True) as caught, memory._lock:
+            cache.set("key", bytes(20_000))
+        assert not caught
 
 
 class TestSharing:

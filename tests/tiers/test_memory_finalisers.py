@@ -15,6 +15,10 @@ from orc.errors import RecursiveLoadError
 
 POLICIES = ["lru", "s3fifo", cachetools.LFUCache]
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*too large for the memory tier:orc.errors.OrcWarning"
+)
+
 
 class Ender:
     """A value that does something when it goes."""

@@ -15,6 +15,10 @@ import pytest
 import orc
 from orc.tiers import eviction, memory, spaces
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*too large for the memory tier:orc.errors.OrcWarning"
+)
+
 FILES = {memory.__file__, eviction.__file__, spaces.__file__}
 MOST = 4
 
