@@ -43,6 +43,8 @@ PURE_POSIX_PATH = 12
 POSIX_PATH = 13
 PURE_WINDOWS_PATH = 14
 WINDOWS_PATH = 15
+FOREIGN_ZONE = 16
+BINARY = 17
 TUPLE = 32
 SET = 33
 FROZENSET = 34
@@ -51,10 +53,14 @@ FRACTION = 36
 RECORD = 37
 MEMBER = 38
 
+ZONES = (TIMEZONE, ZONEINFO, FOREIGN_ZONE)
+
 CONTAINERS = (TUPLE, SET, FROZENSET, RANGE, FRACTION, RECORD, MEMBER)
 """The codes of empty extensions, which only ever begin an array."""
 
-COSTLY = dict.fromkeys((PURE_POSIX_PATH, POSIX_PATH, PURE_WINDOWS_PATH, WINDOWS_PATH), 4)
+COSTLY = dict.fromkeys(
+    (PURE_POSIX_PATH, POSIX_PATH, PURE_WINDOWS_PATH, WINDOWS_PATH, FOREIGN_ZONE), 4
+)
 """As how many objects one counts that takes long to make (``orc.codecs.bounds``)."""
 
 _COMPLEX = Struct(">dd")
@@ -72,6 +78,9 @@ def take_apart(value: object) -> Leaf | list[Any]:
     cls = type(value)
     encode = ENCODERS.get(cls) or _library(cls)
     if encode is None:
+        zone = _foreign(value)
+        if zone is not None:
+            return zone
         raise UnstorableError(f"{name_of(cls)} would not come back as it is; {_remedy(cls)}")
     return encode(value)
 
@@ -236,12 +245,32 @@ def _zoneinfo(cls: Any) -> Codec:
     return ZONEINFO, encode, lambda data: cls(_text(data))
 
 
+def _foreign(zone: Any) -> Leaf | None:
+    """Return the leaf of a zone of dateutil or pytz, if it is one whose parts are known."""
+    if type(zone).__module__.partition(".")[0] not in {"dateutil", "pytz"}:
+        return None
+    from json import dumps
+
+    from orc.model.zones import parts_of
+
+    parts = parts_of(zone)
+    return None if parts is None else (FOREIGN_ZONE, dumps(parts).encode("ascii"))
+
+
+def _foreign_of(data: bytes) -> object:
+    from json import loads
+
+    from orc.model.zones import zone_of
+
+    return zone_of(loads(data))
+
+
 def _zone(zone: Any) -> bytes:
     if zone is None:
         return b""
     encode = ENCODERS.get(type(zone)) or _library(type(zone))
-    made = encode(zone) if encode else None
-    if not isinstance(made, tuple) or made[0] not in {TIMEZONE, ZONEINFO}:
+    made = encode(zone) if encode else _foreign(zone)
+    if not isinstance(made, tuple) or made[0] not in ZONES:
         raise UnstorableError(
             f"a tzinfo of type {name_of(type(zone))} would not come back as it is; "
             "use ZoneInfo or datetime.timezone"
@@ -253,9 +282,13 @@ def _zone(zone: Any) -> bytes:
 def _zone_of(data: bytes) -> object:
     if not data:
         return None
-    if data[0] not in {TIMEZONE, ZONEINFO}:
+    if data[0] not in ZONES:
         raise ValueError("no zone")
     return leaf(data[0], data[1:])
+
+
+def _binary(cls: Any) -> Codec:
+    return BINARY, lambda value: (BINARY, bytes(value.value)), cls
 
 
 def _path(code: int) -> Callable[[Any], Codec]:
@@ -285,9 +318,11 @@ _DECODERS: dict[int, Decoder] = {
     INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
     BYTEARRAY: bytearray,
     COMPLEX: lambda data: complex(*_COMPLEX.unpack(data)),
+    FOREIGN_ZONE: _foreign_of,
 }
 
 _LIBRARY: dict[str, tuple[str, Callable[[Any], Codec]]] = {
+    "Binary": ("boto3.dynamodb.types", _binary),
     "Decimal": ("decimal", _decimal),
     "Fraction": ("fractions", _fraction),
     "PosixPath": ("pathlib", _path(POSIX_PATH)),
@@ -304,6 +339,7 @@ _LIBRARY: dict[str, tuple[str, Callable[[Any], Codec]]] = {
 }
 
 _BY_CODE = {
+    BINARY: ("boto3.dynamodb.types", "Binary"),
     DECIMAL: ("decimal", "Decimal"),
     UUID: ("uuid", "UUID"),
     DATETIME: ("datetime", "datetime"),

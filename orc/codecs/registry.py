@@ -7,6 +7,7 @@ from _thread import RLock
 
 from orc.codecs import kinds
 from orc.errors import ConfigError, UnstorableError
+from orc.model.extras import is_cache, is_private_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,10 +101,17 @@ class _Record:
         except AttributeError:
             attributes = {}
         if not self.fieldset.issuperset(attributes):
-            extra += [str(name) for name in attributes if name not in self.fieldset]
+            extra += [name for name in attributes if name not in self.fieldset]
+        # What is computed from the fields, and kept, is computed again where it is read.
+        extra = [str(name) for name in extra if not self._is_kept_for_later(name)]
         if extra:
             raise self._refusal(f"holds more than its fields ({', '.join(sorted(extra))})")
         return made
+
+    def _is_kept_for_later(self, name: object) -> bool:
+        if type(name) is not str:
+            return False
+        return is_cache(self.cls, name) or is_private_cache(self.cls, name, "__dataclass_fields__")
 
     def build(self, names: list[str], values: list[Any]) -> object:
         if len(names) != len(self.fields) or not self.fieldset.issuperset(names):

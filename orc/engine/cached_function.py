@@ -9,9 +9,9 @@ from orc.engine.gate import BYPASS, DISABLED, OPEN
 from orc.engine.keyspace import Ask, Keyspace
 from orc.engine.read_plan import read_through
 from orc.engine.write_plan import remove_many
-from orc.errors import ConfigError, PartitionError
+from orc.errors import ConfigError, PartitionError, UnkeyableError
 from orc.model.entry import MISSING
-from orc.model.key import arguments
+from orc.model.key import UNTOUCHED, arguments, local, with_untouched
 from orc.model.tags import render
 
 TYPE_CHECKING = False
@@ -59,6 +59,12 @@ class Decorated:
     tags: tuple[str, ...]
     place: dict[str, str]
     """Its namespace and version, where they are not the cache's."""
+
+    @property
+    def defaults(self) -> tuple[object, ...]:
+        """The default of each value that the key is made of; for the others a mark."""
+        return tuple(self.parameters.default_of(name, UNTOUCHED) for name in self.keyed)
+
     named: bool
     """Whether its name means it alone, in every process."""
     reads_request: bool
@@ -130,12 +136,17 @@ class CachedFunction:
     def _ask(self, values: tuple[Any, ...], *, anew: bool = False) -> Ask:
         decorated = self._decorated
         made_of = decorated.compiled.key_values(values)
+        try:
+            key = local(made_of)
+        except UnkeyableError:
+            made_of = with_untouched(made_of, decorated.defaults)
+            key = arguments(decorated.keyed, made_of, decorated.title)
         tags: tuple[str, ...] = ()
         if decorated.tags:
             named = dict(zip(decorated.parameters.names, values, strict=True))
             tags = tuple(render(tag, named) for tag in decorated.tags)
         return Ask(
-            arguments(decorated.keyed, made_of, decorated.title),
+            key,
             made_of,
             partial(decorated.compiled.call, values),
             tags=tags,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from orc.engine.gate import BYPASS, DISABLED, OPEN
 from orc.engine.keyspace import Ask
-from orc.engine.read_many import read_many
 from orc.engine.read_plan import read_through
 from orc.engine.template import names_of
 from orc.engine.write_plan import remove_many, write_many
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 def reading(keyspace: Keyspace, keys: Iterable[str]) -> Plan:
     """Read several keys."""
+    from orc.engine.read_many import read_many
+
     asked = _keys(keys)
     return read_many(keyspace, asked if keyspace.core.gate.mode == OPEN else [])
 

@@ -185,6 +185,14 @@ class Parameters:
             p.name: p.default for p in of(kind.KEYWORD_ONLY) if p.default is not kind.empty
         }
 
+    def default_of(self, name: str, nothing: object) -> object:
+        """Return the default of a parameter, or `nothing`."""
+        positional = [*self.only, *self.normal]
+        if name in positional:
+            place = positional.index(name) - len(positional)
+            return self.defaults[place] if -place <= len(self.defaults) else nothing
+        return self.kwdefaults.get(name, nothing)
+
     def declaration(self) -> str:
         """Write the parameters as they stand in a ``def``, every default a placeholder."""
         positional = [*self.only, *self.normal]

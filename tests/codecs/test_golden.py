@@ -14,7 +14,7 @@ from orc.codecs.codec import Codec
 FOLDER = Path(__file__).parent / "golden"
 MAKE = runpy.run_path(str(FOLDER / "make.py"))
 CASES = MAKE["CASES"]
-ALL = "e75b98c19bb7d9513b5f4fe10f22160b10184760444835b984b7c7b1508cc0a1"
+ALL = "21598e68db427e810cd8867c88a8a12600a740232817ad8ba5b6c3573d65d8c2"
 
 
 @pytest.mark.parametrize("name", CASES)

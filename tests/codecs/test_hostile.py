@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import json
 import pathlib
 import random
 import time
 import tracemalloc
 import uuid
 import zlib
+import zoneinfo
 from fractions import Fraction
 
 import pytest
@@ -72,6 +74,16 @@ def fraction(first: int, second: int) -> bytes:
     return b"\x93" + ext(kinds.FRACTION) + integer(first) + integer(second)
 
 
+def a_time(zone: list[object]) -> bytes:
+    """Return a datetime in a zone of dateutil or pytz."""
+    data = json.dumps(zone).encode()
+    return ext(
+        kinds.DATETIME,
+        b"\x07\xea\x01\x01\x01\x01\x01\0\0\0\0\0" + bytes([kinds.FOREIGN_ZONE]) + data,
+    )
+
+
+NAMES = sorted(zoneinfo.available_timezones())
 SAME = [integer(5 + each * PRIME) for each in range(1 << 60, (1 << 60) + 40_000)]
 UUIDS = [
     ext(kinds.UUID, (7 + each * PRIME).to_bytes(16, "big"))
@@ -96,6 +108,16 @@ ROWS = {
     "decimals": (RICH, many(ext(kinds.DECIMAL, b"1"))),
     "paths": (RICH, many(ext(kinds.PURE_POSIX_PATH, b"a"))),
     "zones": (RICH, many(ext(kinds.ZONEINFO, b"Europe/Berlin"))),
+    "times in zones of dateutil": (
+        RICH,
+        array([a_time(["tzoffset", str(n), 0, n % 60, 0]) for n in range(15_000)]),
+    ),
+    "times in zones by name": (RICH, array([a_time(["gettz", name]) for name in NAMES * 30])),
+    "times in no zone": (RICH, many(a_time(["gettz", "Europe/Nowhere"]))),
+    "times in zones of pytz": (RICH, array([a_time(["pytz", name]) for name in NAMES * 30])),
+    "zones of dateutil": (RICH, many(ext(kinds.FOREIGN_ZONE, b'["tzutc"]'))),
+    "a nested zone": (RICH, ext(kinds.FOREIGN_ZONE, b"[" * 500_000)),
+    "binaries": (RICH, many(ext(kinds.BINARY, b"a"))),
     "a long decimal": (RICH, ext(kinds.DECIMAL, b"9" * (CAP - 10))),
     "a decimal as a key": (RICH, mapping([ext(kinds.DECIMAL, b"9" * (CAP - 20))])),
     "a long integer": (RICH, ext(kinds.INTEGER, b"\x7f" * (CAP - 10))),

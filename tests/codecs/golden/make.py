@@ -19,6 +19,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import pytz
+from boto3.dynamodb.types import Binary
+from dateutil import tz
+
 from orc.codecs.codec import Codec
 from orc.codecs.encryption import KeyRing
 from orc.codecs.registry import register
@@ -71,6 +75,16 @@ VALUES = {
     "days and times": [date(1, 1, 1), date.max, time(23, 59, 59, 1, fold=1), time(1, tzinfo=UTC)],
     "durations": [timedelta(0), timedelta.min, timedelta.max, timedelta(microseconds=-1)],
     "zones": [UTC, timezone(timedelta(0), "UTC"), timezone(timedelta(0), ""), ZoneInfo("UTC")],
+    "zones of dateutil": [
+        *[tz.tzutc(), tz.tzoffset(None, 3600), tz.tzoffset("A", -61), tz.gettz("Europe/Berlin")],
+        datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=tz.gettz("Europe/Berlin")),
+        time(1, tzinfo=tz.tzutc()),
+    ],
+    "zones of pytz": [
+        *[pytz.UTC, pytz.FixedOffset(-90), pytz.timezone("Europe/Berlin")],
+        pytz.timezone("Europe/Berlin").localize(datetime(2026, 7, 1)),  # noqa: DTZ001
+    ],
+    "binary": {"raw": Binary(b"\x00bytes")},
     "paths": [PurePosixPath("/a/b.c"), PureWindowsPath("c:\\a"), PurePosixPath("\udcff")],
     "dataclasses": {"cards": [Card("1", 2), Card("3", 4, (Card("5"),))], Card("key"): 1},
     "enum": [Colour.RED, {Colour.GREEN: Colour.RED}],
