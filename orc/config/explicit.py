@@ -161,7 +161,10 @@ class ExplicitKeys:
         await arun(writing(self._keyspace, values, ttl, tags), self._flights)
 
     def delete(self, key: str) -> bool:
-        """Remove a key; tell whether memory had it. A running load of it is not stored."""
+        """Remove a key; tell whether any tier had it. A running load of it is not stored.
+
+        Where memory does not have it the other tiers are asked first, in a round trip each.
+        """
         return self.delete_many((key,)) == 1
 
     async def adelete(self, key: str) -> bool:
@@ -169,12 +172,12 @@ class ExplicitKeys:
         return await self.adelete_many((key,)) == 1
 
     def delete_many(self, keys: Iterable[str]) -> int:
-        """Remove keys; return how many of them memory had."""
-        return run(removing(self._keyspace, keys), self._flights)  # type: ignore[no-any-return]
+        """Remove keys; return how many of them any tier had."""
+        return run(removing(self._keyspace, keys, told=True), self._flights)  # type: ignore[no-any-return]
 
     async def adelete_many(self, keys: Iterable[str]) -> int:
         """Do as :meth:`delete_many`, in a coroutine."""
-        return await arun(removing(self._keyspace, keys), self._flights)  # type: ignore[no-any-return]
+        return await arun(removing(self._keyspace, keys, told=True), self._flights)  # type: ignore[no-any-return]
 
     # -- inside -----------------------------------------------------------------------------------
 

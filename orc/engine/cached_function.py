@@ -6,11 +6,13 @@ from functools import partial, update_wrapper
 
 from orc.engine.drivers import arun, run
 from orc.engine.gate import BYPASS, DISABLED, OPEN
-from orc.engine.keyspace import Ask, Keyspace
+from orc.engine.keyspace import Keyspace
+from orc.engine.operations import Ask
 from orc.engine.read_plan import read_through
 from orc.engine.write_plan import remove_many
 from orc.errors import ConfigError, PartitionError, UnkeyableError
 from orc.model.entry import MISSING
+from orc.model.freshness import FOREVER
 from orc.model.key import UNTOUCHED, arguments, local, with_untouched
 from orc.model.tags import render
 
@@ -99,7 +101,8 @@ class CachedFunction:
             decorated.results.counters,
             decorated.title,
             partition=partition,
-            shared=decorated.named,
+            # What has no end stays in memory alone: to ask a tier for it would be in vain.
+            shared=decorated.named and decorated.terms.ttl != FOREVER,
             reads_request=decorated.reads_request,
             **decorated.place,
         )

@@ -10,6 +10,7 @@ from orc.engine.function_spaces import FunctionSpaces
 from orc.engine.template import fields, names_of
 from orc.engine.wrapper import Parameters, compile_wrapper, local_key
 from orc.errors import ConfigError, PartitionError
+from orc.model.freshness import FOREVER
 from orc.model.key import local
 
 TYPE_CHECKING = False
@@ -121,7 +122,7 @@ def _decorate(function: Any, core: Core, terms: Terms, options: Options, tenant:
     decorated.named = is_named(function) or options.namespace is not None
     partition, parts = _partition(parameters, title, options.partition, tenant)
     decorated.results = _results(decorated, options, tenant)
-    if core.tiers and not decorated.named:
+    if core.tiers and not decorated.named and terms.ttl != FOREVER:
         notices.warn(
             f"{title} is cached in memory alone: its name does not tell it from other functions. "
             'Give it a place of its own, @cached(namespace="..."), to have it in the shared tiers.'

@@ -9,11 +9,11 @@ from __future__ import annotations
 from _thread import RLock
 
 from orc import notices
-from orc.errors import TierError, UnstorableError
+from orc.errors import TierError, TooLargeError, UnstorableError
 from orc.lifecycle import pending
 from orc.lifecycle.chance import token
 from orc.lifecycle.runner import on_asyncio
-from orc.model.entry import Found
+from orc.model.entry import Found, Stored
 from orc.model.row import Budget, Claim, Row, Write
 from orc.stampede import left_claims
 
@@ -35,7 +35,7 @@ MOST_CLAIMS = 3
 
 
 class EntryTier:
-    """A tier with a codec. Raises what the tier does, and ``UnstorableError``."""
+    """A tier with a codec. Raises what the tier does."""
 
     def __init__(self, tier: Tier, codec: Codec, clock: ClockLike) -> None:
         self.tier = tier
@@ -131,13 +131,13 @@ class EntryTier:
                 _unclaimed(found, lacking, error)
         return found
 
-    def store_many(self, fills: Sequence[Fill], /) -> bool:
+    def store_many(self, fills: Sequence[Fill], /) -> Stored:
         """Seal and write; see ``orc.model.ports.SharedTier``."""
-        return bool(self._run(self._storing(fills)))
+        return self._run(self._storing(fills))  # type: ignore[no-any-return]
 
-    async def astore_many(self, fills: Sequence[Fill], /) -> bool:
+    async def astore_many(self, fills: Sequence[Fill], /) -> Stored:
         """Do as :meth:`store_many`, for coroutines."""
-        return bool(await self._arun(self._storing(fills)))
+        return await self._arun(self._storing(fills))  # type: ignore[no-any-return]
 
     def give_back(self, fills: Sequence[Fill], /) -> None:
         """Give claims back without waiting; this process remembers them, as none is answered."""
@@ -288,7 +288,7 @@ class EntryTier:
     def _storing(self, fills: Sequence[Fill]) -> Steps:
         writes: list[Write] = []
         gone: list[str] = []
-        refused: UnstorableError | None = None
+        stored = Stored()
         for address, entry, live in fills:
             payload, keep = None, 0.0
             if entry is not None:
@@ -296,9 +296,11 @@ class EntryTier:
                 try:
                     payload = self._codec.seal(entry, address) if keep > 0 else None
                 except UnstorableError as error:
-                    refused = refused or error
-                if payload is not None and len(payload) > self.tier.max_value_bytes:
+                    stored.refused[address] = error
+                largest = self.tier.max_value_bytes
+                if payload is not None and len(payload) > largest:
                     self._count("oversize")
+                    stored.refused[address] = TooLargeError(len(payload), largest, self.name)
                     payload = None
             if payload is not None or live is not None:
                 writes.append(Write(address.text, payload, token(), keep, live))
@@ -306,7 +308,6 @@ class EntryTier:
                 gone.append(address.text)  # whatever is there is older than this write
         if gone:
             yield "delete_many", gone
-        accepted = True
         if writes:
             unanswered = [each for each in writes if each.token is not None]
             try:
@@ -325,10 +326,8 @@ class EntryTier:
                     raise answer
                 if not answer:
                     self._count("overtaken")
-                    accepted = False
-        if refused is not None:
-            raise refused
-        return accepted
+                    stored.accepted = False
+        return stored
 
     def _keep(self, entry: Entry) -> float:
         """Seconds for which an entry is of any use, fresh or stale."""

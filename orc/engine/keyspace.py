@@ -7,6 +7,7 @@ from orc.engine.views import TaggedThaw, View
 from orc.errors import (
     ConfigError,
     TierError,
+    TooLargeError,
     UncacheableError,
     UncopyableError,
     UnstorableError,
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from orc.engine.core import Core
-    from orc.engine.patience import Patience
-    from orc.engine.terms import ComputedTtl, Terms
+    from orc.engine.operations import Ask
+    from orc.engine.request_reads import Reads
+    from orc.engine.terms import Terms
     from orc.model.address import Address
     from orc.model.ports import SharedTier
     from orc.model.tags import Snapshot
@@ -42,40 +44,6 @@ if TYPE_CHECKING:
 
     Kept = tuple[object, Callable[[object], object] | None]
     """What is stored of a value, and what makes of it what a reader gets."""
-
-
-class Ask:
-    """One request for one key: how to key it, and how to load it."""
-
-    __slots__ = ("anew", "bound", "key", "load", "patience", "reader_ttl", "tags", "ttl", "values")
-
-    def __init__(  # noqa: PLR0913 - a record
-        self,
-        key: Hashable,
-        values: tuple[object, ...],
-        load: Callable[[], object],
-        *,
-        ttl: float | ComputedTtl | None = None,
-        tags: tuple[str, ...] = (),
-        anew: bool = False,
-        bound: tuple[object, ...] | None = None,
-    ) -> None:
-        self.key = key
-        """The key in memory's index."""
-        self.values = values
-        """What the key is made of: the arguments, or the explicit key alone."""
-        self.load = load
-        self.ttl = ttl
-        """Seconds, or what computes them, in the place of the terms' ttl."""
-        self.reader_ttl = ttl if isinstance(ttl, float) else None
-        """Seconds after which a value is too old for this reader, whatever it was stored with."""
-        self.tags = tags
-        self.bound = bound
-        """The arguments that have a part in the key; none for an explicit key."""
-        self.anew = anew
-        """Load, whatever is stored."""
-        self.patience: Patience | None = None
-        """What it may still wait for others; made when it first has to."""
 
 
 class Keyspace:
@@ -211,6 +179,14 @@ class Keyspace:
             clock = self.core.clock
             copy.retry = (clock.wall() + backoff, clock.monotonic() + backoff)
 
+    def is_own(self, ask: Ask, reads: Reads, *, failed: bool = False) -> bool:
+        """Tell whether a load has read more of the running request than its key holds."""
+        if not reads.seen:
+            return False
+        from orc.engine.request_reads import is_own
+
+        return is_own(self, ask, reads, failed=failed)
+
     # -- storing ----------------------------------------------------------------------------------
 
     def keep(self, value: object) -> Kept | None:
@@ -243,17 +219,19 @@ class Keyspace:
         life: float,
         flight: Voidable | None = None,
         checked_at: float | None = None,
+        here_alone: bool = False,
     ) -> None:
         """Put a kept value in memory, unless its flight was voided meanwhile.
 
         `began` is the start of the load on both clocks, `life` the seconds of freshness, and
         `checked_at` when the tiers behind memory were last known to have it: now, if not given.
+        What no tier ever has (`here_alone`) is trusted for its whole life: no look could find it.
         """
         wall, mono = began
         value, thaw = kept
         fresh_until = wall + life
         wall_until, mono_until = fresh_until, mono + life
-        if self.tiers:
+        if self.tiers and not here_alone:
             checked = self.core.clock.wall() if checked_at is None else checked_at
             wall_until = min(wall_until, checked + trust(life, self.terms.memory_ttl))
             mono_until -= fresh_until - wall_until
@@ -347,9 +325,10 @@ class Keyspace:
         which a copy in memory may not outlive for longer than its own ttl either.
         """
         ttl = self.terms.ttl if ask.ttl is None else ask.ttl
+        shared = self.tiers and ttl != FOREVER  # without an end it stays in memory alone
         return follow_seconds(
             ttl if isinstance(ttl, float) else FOREVER,
-            self.terms.memory_ttl if self.tiers else None,
+            self.terms.memory_ttl if shared else None,
         )
 
     def lease(self) -> float:
@@ -373,12 +352,18 @@ class Keyspace:
         self.failed(tier, error, amount)
         if isinstance(error, ConfigError):
             raise error
-        if self.terms.strict:
+        if self.terms.strict and not isinstance(error, TooLargeError):
             raise error
 
     def failed(self, tier: SharedTier, error: Exception, amount: int = 1) -> Exception:
         """Count what a tier did not do, or was not given, and return why."""
-        if isinstance(error, UnstorableError):
+        if isinstance(error, TooLargeError):
+            notices.warn_once(
+                "values too large for a shared tier",
+                f"{self.counters.name}: {error}. It is kept in memory alone.",
+                f"{self.counters.name} {tier.name}",
+            )
+        elif isinstance(error, UnstorableError):
             if self.counters.add("unstorable") == 1 and not self.terms.strict:
                 notices.warn(f"{self.counters.name}: {error}. It is kept in memory alone.")
         else:

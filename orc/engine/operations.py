@@ -6,10 +6,11 @@ from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Hashable, Sequence
     from typing import Any
 
     from orc.engine.patience import Patience
+    from orc.engine.terms import ComputedTtl
     from orc.model.address import Address
     from orc.model.entry import Entry
     from orc.model.ports import Claims, Fill, SharedTier
@@ -156,3 +157,37 @@ class Join(Operation):
         self.anew = anew
         self.now = now
         self.follow_for = follow_for
+
+
+class Ask:
+    """One request for one key: how to key it, and how to load it."""
+
+    __slots__ = ("anew", "bound", "key", "load", "patience", "reader_ttl", "tags", "ttl", "values")
+
+    def __init__(  # noqa: PLR0913 - a record
+        self,
+        key: Hashable,
+        values: tuple[object, ...],
+        load: Callable[[], object],
+        *,
+        ttl: float | ComputedTtl | None = None,
+        tags: tuple[str, ...] = (),
+        anew: bool = False,
+        bound: tuple[object, ...] | None = None,
+    ) -> None:
+        self.key = key
+        """The key in memory's index."""
+        self.values = values
+        """What the key is made of: the arguments, or the explicit key alone."""
+        self.load = load
+        self.ttl = ttl
+        """Seconds, or what computes them, in the place of the terms' ttl."""
+        self.reader_ttl = ttl if isinstance(ttl, float) else None
+        """Seconds after which a value is too old for this reader, whatever it was stored with."""
+        self.tags = tags
+        self.bound = bound
+        """The arguments that have a part in the key; none for an explicit key."""
+        self.anew = anew
+        """Load, whatever is stored."""
+        self.patience: Patience | None = None
+        """What it may still wait for others; made when it first has to."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from orc.errors import TooLargeError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orc.errors import UnstorableError
     from orc.model.address import Address
     from orc.model.entry import Found
     from orc.model.ports import SharedTier
@@ -13,7 +18,7 @@ if TYPE_CHECKING:
 class Passed:
     """The shared tiers that a read has passed without finding what it looked for."""
 
-    __slots__ = ("_flight", "_held", "address", "asked", "lost", "tokens")
+    __slots__ = ("_flight", "_held", "address", "asked", "lost", "refused", "tokens")
 
     def __init__(self, address: Address, flight: Flight) -> None:
         self.address = address
@@ -25,6 +30,13 @@ class Passed:
         """Claims that were asked for and not answered: they may be ours."""
         self.lost: list[SharedTier] = []
         """Those where another load has the claim, and no fill of ours is taken."""
+
+        self.refused: dict[SharedTier, UnstorableError] = {}
+        """Those that never take the value, and why."""
+
+    def is_taken_nowhere(self, tiers: Sequence[SharedTier]) -> bool:
+        """Tell whether none of a cache's tiers ever takes the value that was offered."""
+        return is_taken_nowhere(self.refused, tiers)
 
     def asks(self, tier: SharedTier, token: bytes) -> None:
         """Note a claim before it is asked for."""
@@ -54,3 +66,18 @@ class Passed:
         self.remember()
         for tier in self._held:
             tier.release(self.address, self._flight)
+
+
+def is_taken_nowhere(
+    refused: Mapping[SharedTier, UnstorableError], tiers: Sequence[SharedTier]
+) -> bool:
+    """Tell whether none of a cache's tiers ever takes a value, by those that have refused it.
+
+    What would not come back as it is, is refused by all, since they have one codec. What is too
+    large for one may have room in another; but a tier of this environment alone is given nothing
+    that those behind it do not have.
+    """
+    if any(not isinstance(error, TooLargeError) for error in refused.values()):
+        return True
+    asked = [tier for tier in tiers if tier.fleetwide] or tiers
+    return all(tier in refused for tier in asked)

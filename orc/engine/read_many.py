@@ -80,7 +80,9 @@ def read_many(keyspace: Keyspace, keys: Sequence[str]) -> Plan:
             ]
             if fills and not watch.void:
                 try:
-                    yield Store(nearer, fills)
+                    stored = yield Store(nearer, fills)
+                    for refused in stored.refused.values():
+                        keyspace.broken(nearer, refused)
                 except Exception as error:  # noqa: BLE001 - it will be copied again, that is all
                     keyspace.broken(nearer, error)
         passed.append((tier, answered))

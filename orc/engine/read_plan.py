@@ -9,7 +9,7 @@ from __future__ import annotations
 from orc.engine.operations import Fetch, GiveBack, Join, Load, Pause, Remove, Store, Wait
 from orc.engine.terms import fresh_for
 from orc.engine.views import thawed
-from orc.errors import TierError, TierTimeoutError, TierUnavailableError, UnstorableError
+from orc.errors import TierError, TierTimeoutError, TierUnavailableError
 from orc.model.entry import MISSING
 from orc.model.freshness import FOREVER, LEAST_PATIENCE, MOST_PATIENCE, SHARE_OF_TIERS
 from orc.model.key import is_local
@@ -17,10 +17,9 @@ from orc.model.outcome import ABANDONED, FAILED, FOLLOW, LEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orc.engine.keyspace import Ask, Keyspace
-    from orc.engine.operations import Plan
+    from orc.engine.keyspace import Keyspace
+    from orc.engine.operations import Ask, Plan
     from orc.engine.passed import Passed
-    from orc.engine.request_reads import Reads
     from orc.model.address import Address
     from orc.model.entry import Entry
     from orc.model.ports import SharedTier
@@ -242,13 +241,13 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
         value = yield Load(ask.load, flight, reads)
     except BaseException as error:
         counters.add("load_errors")
-        if isinstance(error, Exception) and _is_own(keyspace, ask, reads, failed=True):
+        if isinstance(error, Exception) and keyspace.is_own(ask, reads, failed=True):
             core.flights.land(flight, None)  # an error, too, may tell of whom it is
         raise
     finally:
         load_time = keyspace.load_time = max(0.0, core.clock.monotonic() - began[1])
         counters.add("load_seconds", load_time)
-    own = _is_own(keyspace, ask, reads)
+    own = keyspace.is_own(ask, reads)
     if own:
         core.flights.land(flight, None)  # each of those who follow loads for itself
     kept = keyspace.keep(value)
@@ -256,10 +255,11 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     stored = kept is not None and ttl > 0 and not own
     life = keyspace.life_of(ttl)
     checked_at = None
+    here_alone = ttl >= FOREVER
     if passed is not None:
         asked_at = core.clock.wall()
         entry = None
-        if stored and ttl < FOREVER:
+        if stored and not here_alone:
             entry = keyspace.entry(
                 value, versions, began=began[0], life=life, ttl=ttl, load_time=load_time
             )
@@ -269,6 +269,7 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
         # What was overtaken by a write elsewhere is this caller's alone. And what no
         # tier has taken may have been deleted there since the load began.
         stored &= taken is not False
+        here_alone |= passed.is_taken_nowhere(keyspace.tiers)
         checked_at = asked_at if taken else began[0]
     if kept is not None and stored:
         keyspace.store(
@@ -279,20 +280,12 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
             life=life,
             flight=flight,
             checked_at=checked_at,
+            here_alone=here_alone,
         )
     elif not flight.void:
         keyspace.space.remove(ask.key)
     core.flights.land(flight, kept)
     return value if kept is None else thawed(kept)
-
-
-def _is_own(keyspace: Keyspace, ask: Ask, reads: Reads, *, failed: bool = False) -> bool:
-    """Tell whether a load has read more of the request than its key holds."""
-    if not reads.seen:
-        return False
-    from orc.engine.request_reads import is_own
-
-    return is_own(keyspace, ask, reads, failed=failed)
 
 
 def _remove_what_is_older(
@@ -321,10 +314,10 @@ def _fill(
 ) -> Plan:
     """Fill the rows that were claimed, the deepest tier first; what is not filled is given back.
 
-    Return ``True`` if a tier that all containers see has taken it, ``False`` if one has refused
-    it, since the key was written meanwhile, and ``None`` where none has said so. `confirmed`: one
-    of them has answered with this entry. A tier of this environment alone is given nothing that
-    those behind it do not have: a deletion would not be seen there.
+    Return ``True`` if a tier that all containers see has taken it, ``False`` if one has not, since
+    the key was written meanwhile, and ``None`` where none has said so. `confirmed`: one of them has
+    answered with this entry. A tier of this environment alone is given nothing that those behind it
+    do not have: a deletion would not be seen there.
     """
     taken: bool | None = True if confirmed else None
     behind = any(tier.fleetwide for tier in keyspace.tiers)
@@ -334,14 +327,19 @@ def _fill(
         if behind and not tier.fleetwide and not taken:
             break
         try:
-            accepted = (yield Store(tier, [(passed.address, entry, token)])) is not False
-            if tier.fleetwide or not behind or not accepted:
-                taken = accepted
+            stored = yield Store(tier, [(passed.address, entry, token)])
         except Exception as error:  # noqa: BLE001 - it will be loaded again, that is all
-            if not isinstance(error, _GIVEN_BACK):
+            if not isinstance(error, _UNANSWERED):
                 # It may take this, though not that: a server that is full still deletes.
                 refused.append((tier, token))
             keyspace.broken(tier, error)
+        else:
+            why = stored.refused.get(passed.address)
+            if why is not None:
+                passed.refused[tier] = why
+                keyspace.broken(tier, why)
+            if not stored.accepted or (why is None and (tier.fleetwide or not behind)):
+                taken = stored.accepted
         passed.tokens.pop()
     yield from _give_back(keyspace, passed)
     passed.tokens += refused + passed.asked
@@ -352,8 +350,6 @@ def _fill(
 
 _UNANSWERED = (TierTimeoutError, TierUnavailableError)
 """Errors that do not tell what a tier has done."""
-_GIVEN_BACK = (*_UNANSWERED, UnstorableError)
-"""Errors of a fill after which a claim need not be given back: it cannot be, or has been."""
 
 
 def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
@@ -366,7 +362,7 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         value = yield Load(ask.load, flight, reads)
     except Exception as error:
         counters.add("load_errors")
-        _is_own(keyspace, ask, reads, failed=True)
+        keyspace.is_own(ask, reads, failed=True)
         stale = keyspace.stale_value(ask, error)
         if stale is MISSING:
             raise
@@ -374,7 +370,7 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         return stale
     finally:
         counters.add("load_seconds", max(0.0, monotonic() - began))
-    _is_own(keyspace, ask, reads)
+    keyspace.is_own(ask, reads)
     kept = keyspace.keep(value)
     return value if kept is None else thawed(kept)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
-    from orc.engine.keyspace import Ask, Keyspace
+    from orc.engine.keyspace import Keyspace
+    from orc.engine.operations import Ask
 
     class Reads(Protocol):
         """What a load has read of the request: names, and values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orc.engine.gate import BYPASS, DISABLED, OPEN
-from orc.engine.keyspace import Ask
+from orc.engine.operations import Ask
 from orc.engine.read_plan import read_through
 from orc.engine.template import names_of
 from orc.engine.write_plan import remove_many, write_many
@@ -57,10 +57,10 @@ def writing(
     return write_many(keyspace, stored, checked, names)
 
 
-def removing(keyspace: Keyspace, keys: Iterable[str]) -> Plan:
-    """Remove several keys."""
+def removing(keyspace: Keyspace, keys: Iterable[str], *, told: bool = False) -> Plan:
+    """Remove several keys; with `told`, return how many of them any tier had."""
     gone = list(dict.fromkeys(_keys(keys)))
-    return remove_many(keyspace, gone, [(key,) for key in gone])
+    return remove_many(keyspace, gone, [(key,) for key in gone], told=told)
 
 
 def _ttl(ttl: Any) -> Any:

@@ -8,9 +8,9 @@ process.)
 
 from __future__ import annotations
 
-from orc.engine.operations import Remove, Store
+from orc.engine.operations import Fetch, Remove, Store
 from orc.engine.terms import fresh_for
-from orc.errors import ConfigError
+from orc.errors import ConfigError, TooLargeError
 from orc.model.freshness import FOREVER
 
 TYPE_CHECKING = False
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from orc.engine.keyspace import Kept, Keyspace
     from orc.engine.operations import Plan
     from orc.engine.terms import ComputedTtl
+    from orc.errors import UnstorableError
     from orc.model.address import Address
     from orc.model.entry import Entry
+    from orc.model.ports import Fill, SharedTier
 
 
 def write_many(
@@ -38,9 +40,9 @@ def write_many(
     core = keyspace.core
     versions = core.snapshot(tags, keyspace.partition)
     began = core.now()
-    storable: list[tuple[str, Kept, float]] = []
+    storable: list[tuple[str, Kept, float, Address | None]] = []
     unstorable: list[str] = []
-    travelling: list[tuple[Address, Entry, None]] = []
+    travelling: list[Fill] = []
     staying: list[Address] = []
     failure: Exception | None = None
     for key, value in values.items():
@@ -51,47 +53,85 @@ def write_many(
             failure, seconds = failure or error, 0.0
         life = keyspace.life_of(seconds)
         stored = kept is not None and seconds > 0
+        address = keyspace.address((key,)) if keyspace.tiers else None
+        travels = stored and seconds < FOREVER
         if kept is not None and stored:
-            storable.append((key, kept, life))
+            storable.append((key, kept, life, address if travels else None))
         else:
             unstorable.append(key)
-        if not keyspace.tiers:
+        if address is None:
             continue
-        address = keyspace.address((key,))
-        if stored and seconds < FOREVER:
+        if travels:
             entry = keyspace.entry(value, versions, began=began[0], life=life, ttl=seconds)
             travelling.append((address, entry, None))
         else:
             staying.append(address)
     _void(keyspace, values)
     checked_at = core.clock.wall()
-    for tier in reversed(keyspace.tiers):
-        try:
-            if travelling:
-                yield Store(tier, travelling)
-            if staying:
-                # Whatever is there is older than this write.
-                yield Remove(tier, staying)
-        except Exception as error:  # noqa: BLE001 - a broken tier is a count, whatever broke
-            failure = failure or keyspace.failed(tier, error)
+    refused, broken = yield from _write_tiers(keyspace, travelling, staying)
+    failure = failure or broken
     _void(keyspace, values)
     for key in unstorable:
         keyspace.space.remove(key)
-    for key, kept, life in storable:
-        keyspace.store(key, kept, versions, began=began, life=life, checked_at=checked_at)
+    for key, kept, life, address in storable:
+        # What no tier ever has is trusted in memory for its whole life.
+        here_alone = address is None
+        if address in refused:
+            from orc.engine.passed import is_taken_nowhere
+
+            here_alone = is_taken_nowhere(refused[address], keyspace.tiers)
+        keyspace.store(
+            key,
+            kept,
+            versions,
+            began=began,
+            life=life,
+            checked_at=checked_at,
+            here_alone=here_alone,
+        )
     if failure is not None and keyspace.terms.strict:
         raise failure
 
 
-def remove_many(
-    keyspace: Keyspace, keys: Sequence[Hashable], values: Sequence[tuple[object, ...]]
+def _write_tiers(
+    keyspace: Keyspace, travelling: Sequence[Fill], staying: Sequence[Address]
 ) -> Plan:
-    """Remove keys from every tier; return how many of them memory had.
+    """Write what travels, and remove what stays: whatever is there is older than this write.
+
+    Return the entries that tiers never take, with the reasons, and the first error.
+    """
+    failure: Exception | None = None
+    refused: dict[Address, dict[SharedTier, UnstorableError]] = {}
+    for tier in reversed(keyspace.tiers):
+        here: Mapping[Address, UnstorableError] = {}
+        try:
+            if travelling:
+                here = (yield Store(tier, travelling)).refused
+            if staying:
+                yield Remove(tier, staying)
+        except Exception as error:  # noqa: BLE001 - a broken tier is a count, whatever broke
+            failure = failure or keyspace.failed(tier, error)
+        for address, why in here.items():
+            refused.setdefault(address, {})[tier] = why
+            keyspace.failed(tier, why)
+            failure = failure or (None if isinstance(why, TooLargeError) else why)
+    return refused, failure
+
+
+def remove_many(
+    keyspace: Keyspace,
+    keys: Sequence[Hashable],
+    values: Sequence[tuple[object, ...]],
+    *,
+    told: bool = False,
+) -> Plan:
+    """Remove keys from every tier; with `told`, return how many of them any tier had.
 
     `values` are what the keys are made of. The error of a tier that fails is raised, after all the
     others were done: a lost removal would leave an old value to be served.
     """
     failure: Exception | None = None
+    had = (yield from _had(keyspace, keys, values)) if told else 0
     _void(keyspace, keys)
     for tier in reversed(keyspace.tiers):
         try:
@@ -99,10 +139,43 @@ def remove_many(
         except Exception as error:  # noqa: BLE001 - raised below
             failure = failure or keyspace.failed(tier, error)
     _void(keyspace, keys)
-    removed = sum(keyspace.space.remove(key) for key in keys)
+    for key in keys:
+        keyspace.space.remove(key)
     if failure is not None:
         raise failure
-    return removed
+    return had
+
+
+def _had(
+    keyspace: Keyspace, keys: Sequence[Hashable], values: Sequence[tuple[object, ...]]
+) -> Plan:
+    """Count the keys that a tier has a fresh entry of; asks only for those that memory lacks."""
+    lacking = []
+    for key, made_of in zip(keys, values, strict=True):
+        view = keyspace.look(key)
+        if view.copy is None or view.late >= 0:
+            lacking.append(made_of)
+    had = len(keys) - len(lacking)
+    asked = {keyspace.address(made_of) for made_of in lacking} if keyspace.tiers else set()
+    for tier in keyspace.tiers:
+        if not asked:
+            break
+        try:
+            addresses = list(asked)
+            answers = yield Fetch(tier, addresses, _whatever, lease=None, consistent=True)
+        except Exception as error:  # noqa: BLE001 - to remove is what was asked for
+            keyspace.failed(tier, error)
+            continue
+        for address, answer in zip(addresses, answers, strict=True):
+            entry = answer.entry
+            if entry is not None and keyspace.accepts(tier, entry, None, None):
+                asked.remove(address)
+                had += 1
+    return had
+
+
+def _whatever(_address: Address, _entry: Entry) -> bool:
+    return True
 
 
 def _void(keyspace: Keyspace, keys: Iterable[Hashable]) -> None:

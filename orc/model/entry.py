@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from enum import Enum
     from typing import Final, Literal
 
-    from orc.errors import TierError
+    from orc.errors import TierError, UnstorableError
+    from orc.model.address import Address
     from orc.model.tags import Marks
 
     class Missing(Enum):
@@ -92,6 +93,20 @@ class Entry:
     def __repr__(self) -> str:
         life = self.fresh_until - self.created_at
         return f"<Entry of a {type(self.value).__name__}, fresh for {life:.3g} s>"
+
+
+class Stored:
+    """What became of fills in a shared tier.
+
+    `accepted` is false where one was overtaken: its row was written or deleted meanwhile. `refused`
+    are the entries that the tier never takes, with the reasons; nothing is there in their place.
+    """
+
+    __slots__ = ("accepted", "refused")
+
+    def __init__(self) -> None:
+        self.accepted = True
+        self.refused: dict[Address, UnstorableError] = {}
 
 
 class Found:

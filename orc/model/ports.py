@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orc.errors import TierError
     from orc.model.address import Address
-    from orc.model.entry import Entry, Found
+    from orc.model.entry import Entry, Found, Stored
     from orc.model.row import Budget, Claim, Row, Write
 
     Fill = tuple[Address, Entry | None, bytes | None]
@@ -181,8 +181,8 @@ if TYPE_CHECKING:
             seconds, if that is less than the tier's budget.
             """
 
-        def store_many(self, fills: Sequence[Fill], /) -> object:
-            """Store; a fill whose token is no longer live is dropped, and ``False`` returned."""
+        def store_many(self, fills: Sequence[Fill], /) -> Stored:
+            """Store, but for what is refused; a fill whose token is no longer live is dropped."""
 
         def give_back(self, fills: Sequence[Fill], /) -> None:
             """Give claims back without waiting, since a coroutine was cancelled. Never raises."""
@@ -212,7 +212,7 @@ if TYPE_CHECKING:
         ) -> Sequence[Found]:
             """Do as :meth:`fetch_many`, for coroutines."""
 
-        async def astore_many(self, fills: Sequence[Fill], /) -> object:
+        async def astore_many(self, fills: Sequence[Fill], /) -> Stored:
             """Do as :meth:`store_many`, for coroutines."""
 
         async def aremove_many(self, addresses: Sequence[Address], /) -> None:

@@ -8,7 +8,7 @@ from copy import deepcopy
 import pytest
 
 import orc
-from orc.model.entry import Entry, Found
+from orc.model.entry import Entry, Found, Stored
 
 
 class FakeTier:
@@ -53,6 +53,7 @@ class FakeTier:
             if token is None or token in {b"any", b"%d" % row[1]}:
                 row[0] = deepcopy_entry(entry)
                 row[1] += 1
+        return Stored()
 
     def give_back(self, fills):
         self.log.append(("give back", self.name, len(fills)))
@@ -79,7 +80,7 @@ class FakeTier:
 
     async def astore_many(self, fills):
         await asyncio.sleep(0)
-        self.store_many(fills)
+        return self.store_many(fills)
 
     async def aremove_many(self, keys):
         await asyncio.sleep(0)

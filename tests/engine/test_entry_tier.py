@@ -107,7 +107,11 @@ def test_what_is_too_large_for_a_tier_is_skipped_and_counted(container, store):
     cache.set("key", "small")
     store.max_value_bytes = 200
     big = bytes(range(256)) * 10
-    cache.set("key", big)
+    with pytest.warns(
+        OrcWarning, match=r"[\d,]+ bytes is larger than the 200 that the tier"
+    ) as told:
+        cache.set("key", big)
+    assert len(told) == 1
     assert cache.get_or_set("other", lambda: big) == big
     assert cache.stats().tiers[1].counts["oversize"] == 2
     assert container().get_many(["key", "other"]) == {}

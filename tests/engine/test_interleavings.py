@@ -15,8 +15,7 @@ import pytest
 import orc
 from orc.engine import write_plan
 from orc.engine.drivers import _perform
-from orc.engine.keyspace import Ask
-from orc.engine.operations import Join
+from orc.engine.operations import Ask, Join
 from orc.engine.read_many import read_many
 from orc.engine.read_plan import read_through
 from orc.engine.write_plan import remove_many, write_many

@@ -145,7 +145,7 @@ def test_functions(audit):
                 functions[part].cache_info()
 
     together(work)
-    spaces = [function.peek.__self__._keyspace.space for function in functions]
+    spaces = [function.peek.__self__.keyspace.space for function in functions]
     audit(memory, *spaces)
     for part, function in enumerate(functions):
         info = function.cache_info()
