@@ -111,7 +111,7 @@ class _Record:
     def _is_kept_for_later(self, name: object) -> bool:
         if type(name) is not str:
             return False
-        return is_cache(self.cls, name) or is_private_cache(self.cls, name, "__dataclass_fields__")
+        return is_cache(self.cls, name) or is_private_cache(self.cls, name)
 
     def build(self, names: list[str], values: list[Any]) -> object:
         if len(names) != len(self.fields) or not self.fieldset.issuperset(names):

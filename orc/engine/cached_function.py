@@ -104,6 +104,7 @@ class CachedFunction:
             # What has no end stays in memory alone: to ask a tier for it would be in vain.
             shared=decorated.named and decorated.terms.ttl != FOREVER,
             reads_request=decorated.reads_request,
+            counting=decorated.counting,
             **decorated.place,
         )
 
@@ -154,7 +155,7 @@ class CachedFunction:
             partial(decorated.compiled.call, values),
             tags=tags,
             anew=anew or self._core.gate.mode == BYPASS,
-            bound=tuple([values[place] for place in decorated.counting]),
+            bound=values,
         )
 
     # -- what users call on the wrapper -----------------------------------------------------------

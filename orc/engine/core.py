@@ -12,7 +12,6 @@ from orc.engine.patience import LONGEST_WAIT, Patience
 from orc.errors import ConfigError, TierError
 from orc.lifecycle.chance import token, uniform
 from orc.lifecycle.life import life
-from orc.lifecycle.reads import Reads
 from orc.lifecycle.scope import current_scope
 from orc.model.tags import Tag
 from orc.stampede.single_flight import Flights
@@ -78,7 +77,6 @@ class Core:
         self.flights = Flights()
         self.uniform = uniform
         self.remaining = remaining
-        self.reads = Reads
         self.explicit = Counters("explicit keys")
         self._gone: dict[str, Counters] = {}
         """Counters of functions that are gone, by name: several may have had one."""

@@ -155,9 +155,9 @@ def _partition(
     title: str,
     partition: str | Callable[..., str] | None,
     tenant: str | None,
-) -> tuple[str, list[Callable[..., object]]]:
+) -> tuple[str | None, list[Callable[..., object]]]:
     if partition is None:
-        return "None", []
+        return None, []
     if tenant is not None:
         raise PartitionError(
             f"{title}: partition={partition!r} in partition {tenant!r}: a partition has no "
@@ -227,10 +227,20 @@ def _key(
 def _counting(
     parameters: Parameters, key: object, ignored: tuple[str, ...], title: str
 ) -> tuple[int, ...]:
-    """Return the places of the arguments that have a part in the key: a callable has them all."""
+    """Return the places of the arguments that are in the key as a whole.
+
+    Of a template that is ``{name}`` and ``{name!r}``. What a callable takes of the arguments is
+    known by what it makes of them alone.
+    """
     names = parameters.names
     if isinstance(key, str):
-        used = {name for field in fields(key, names, f"the key of {title}") for name in field.names}
+        whole = (
+            field
+            for field in fields(key, names, f"the key of {title}")
+            if field.made is None or (field.keywords and ":" not in field.label)
+        )
+        used = {field.names[0] for field in whole if "." not in field.label}
+        used = {name for name in used if name in names}
     else:
-        used = set(names).difference(ignored)
+        used = set() if callable(key) else set(names).difference(ignored)
     return tuple(place for place, name in enumerate(names) if name in used)

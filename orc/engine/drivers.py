@@ -21,8 +21,8 @@ from orc.engine.operations import (
 )
 from orc.lifecycle.runner import loop_of_this_code, on_asyncio
 from orc.lifecycle.scope import scope_of_this_code
+from orc.model.loading import Within
 from orc.model.outcome import FLYING
-from orc.stampede.single_flight import Boarding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _close(plan: Plan) -> None:
 
 def _perform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Load):
-        with Boarding(operation.flight), operation.reads:
+        with Within(operation.flight):
             return operation.load()
     if isinstance(operation, Join):
         return _join(operation, flights, sync=True)
@@ -145,7 +145,7 @@ def _perform(operation: Operation, flights: Flights) -> Any:
 
 async def _aperform(operation: Operation, flights: Flights) -> Any:
     if isinstance(operation, Load):
-        with Boarding(operation.flight), operation.reads:
+        with Within(operation.flight):
             return await _result(operation.load())
     if isinstance(operation, Join):
         return _join(operation, flights, sync=False)

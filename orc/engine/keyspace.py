@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
     from orc.engine.core import Core
     from orc.engine.operations import Ask
-    from orc.engine.request_reads import Reads
     from orc.engine.terms import Terms
     from orc.model.address import Address
     from orc.model.ports import SharedTier
     from orc.model.tags import Snapshot
+    from orc.stampede.flight import Flight
     from orc.stats.counters import Counters
     from orc.tiers.copies import Copy
     from orc.tiers.spaces import Space, Voidable
@@ -53,6 +53,7 @@ class Keyspace:
         "_address",
         "core",
         "counters",
+        "counting",
         "load_time",
         "name",
         "namespace",
@@ -77,6 +78,7 @@ class Keyspace:
         version: str | None = None,
         shared: bool = True,
         reads_request: bool = False,
+        counting: tuple[int, ...] = (),
     ) -> None:
         self.core = core
         self.tiers = core.tiers if shared else ()
@@ -91,6 +93,8 @@ class Keyspace:
         self.terms = terms
         self.name = name
         self.partition = partition
+        self.counting = counting
+        """The places of the arguments that have a part in the key."""
         self.reads_request = reads_request
         """Whether the function may read the request, and its values do not depend on that."""
 
@@ -179,13 +183,13 @@ class Keyspace:
             clock = self.core.clock
             copy.retry = (clock.wall() + backoff, clock.monotonic() + backoff)
 
-    def is_own(self, ask: Ask, reads: Reads, *, failed: bool = False) -> bool:
+    def is_own(self, ask: Ask, flight: Flight, *, failed: bool = False) -> bool:
         """Tell whether a load has read more of the running request than its key holds."""
-        if not reads.seen:
+        if not flight.seen:
             return False
         from orc.engine.request_reads import is_own
 
-        return is_own(self, ask, reads, failed=failed)
+        return is_own(self, ask, flight, failed=failed)
 
     # -- storing ----------------------------------------------------------------------------------
 

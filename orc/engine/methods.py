@@ -35,7 +35,9 @@ class BoundCached(partial[object]):
         return hash((self.func, id(self.args[0])))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.func, name)  # its name, its module, and what the user has put there
+        if name.startswith("__") and name not in {"__name__", "__qualname__"}:
+            raise AttributeError(name)  # with its code it would pass for a function
+        return getattr(self.func, name)
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]

@@ -41,14 +41,13 @@ class Closed(BaseException):
 
 
 class Load(Operation):
-    """Call the loader, marked as the loader of `flight`; `reads` notes what it asks the request."""
+    """Call the loader, marked as the loader of `flight`, which notes what it asks the request."""
 
-    __slots__ = ("flight", "load", "reads")
+    __slots__ = ("flight", "load")
 
-    def __init__(self, load: Callable[[], object], flight: Flight, reads: Any) -> None:
+    def __init__(self, load: Callable[[], object], flight: Flight) -> None:
         self.load = load
         self.flight = flight
-        self.reads = reads
 
 
 class Wait(Operation):
@@ -186,7 +185,7 @@ class Ask:
         """Seconds after which a value is too old for this reader, whatever it was stored with."""
         self.tags = tags
         self.bound = bound
-        """The arguments that have a part in the key; none for an explicit key."""
+        """The arguments of the call; none for an explicit key."""
         self.anew = anew
         """Load, whatever is stored."""
         self.patience: Patience | None = None

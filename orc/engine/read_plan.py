@@ -236,18 +236,17 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     versions = flight.versions = core.snapshot(ask.tags, keyspace.partition)
     began = flight.began if passed is None else core.now()
     counters.add("loads")
-    reads = core.reads()
     try:
-        value = yield Load(ask.load, flight, reads)
+        value = yield Load(ask.load, flight)
     except BaseException as error:
         counters.add("load_errors")
-        if isinstance(error, Exception) and keyspace.is_own(ask, reads, failed=True):
+        if isinstance(error, Exception) and keyspace.is_own(ask, flight, failed=True):
             core.flights.land(flight, None)  # an error, too, may tell of whom it is
         raise
     finally:
         load_time = keyspace.load_time = max(0.0, core.clock.monotonic() - began[1])
         counters.add("load_seconds", load_time)
-    own = keyspace.is_own(ask, reads)
+    own = keyspace.is_own(ask, flight)
     if own:
         core.flights.land(flight, None)  # each of those who follow loads for itself
     kept = keyspace.keep(value)
@@ -357,12 +356,11 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     counters, monotonic = keyspace.counters, keyspace.core.clock.monotonic
     began = monotonic()
     counters.add("loads")
-    reads = keyspace.core.reads()
     try:
-        value = yield Load(ask.load, flight, reads)
+        value = yield Load(ask.load, flight)
     except Exception as error:
         counters.add("load_errors")
-        keyspace.is_own(ask, reads, failed=True)
+        keyspace.is_own(ask, flight, failed=True)
         stale = keyspace.stale_value(ask, error)
         if stale is MISSING:
             raise
@@ -370,7 +368,7 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         return stale
     finally:
         counters.add("load_seconds", max(0.0, monotonic() - began))
-    keyspace.is_own(ask, reads)
+    keyspace.is_own(ask, flight)
     kept = keyspace.keep(value)
     return value if kept is None else thawed(kept)
 

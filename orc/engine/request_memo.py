@@ -11,9 +11,9 @@ from orc.engine.wrapper import Parameters, compile_wrapper
 from orc.errors import ConfigError, UnkeyableError
 from orc.isolation.copying import keep
 from orc.lifecycle.life import after_fork_in_child
-from orc.lifecycle.reads import Reads, note
 from orc.lifecycle.scope import current_scope
 from orc.model.key import local
+from orc.model.loading import note
 from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
 from orc.stampede.single_flight import Flights
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orc.lifecycle.scope import RequestScope
     from orc.stampede.flight import Flight
 
-    Known = tuple[object, list[tuple[str, object]]]
+    Known = tuple[object, tuple[tuple[str, object], ...]]
     """A result, and what was read of the request for it."""
 
     P = ParamSpec("P")
@@ -116,6 +116,7 @@ def _read(memo: _Memo, scope: RequestScope, values: tuple[Any, ...]) -> Plan:
                 if patience.left() > 0:
                     yield Wait(flight, patience)
                     if flight.state == FAILED and flight.error is not None:
+                        _note_all(flight.seen)
                         raise flight.error.with_traceback(flight.traceback)
                     if flight.state == LANDED:
                         return _answer(flight.result)
@@ -143,10 +144,9 @@ def _call(
     try:
         known = _known(scope, key)  # another leader may have landed since the first look
         if known is None:
-            reads = Reads()
-            value = yield Load(load, flight, reads)
+            value = yield Load(load, flight)
             keep(value, "share")  # a coroutine or a generator can be read once only
-            known = value, reads.seen
+            known = value, flight.seen
             memo = scope.memo  # read once: another thread may end the request meanwhile
             if memo is not None:
                 # Of two who loaded at once, the first answer is everybody's.
@@ -154,6 +154,7 @@ def _call(
         if lead:
             _flights.land(flight, known)
     except Exception as error:
+        flight.pass_on()  # what is made of the error depends on the request, too
         if lead:
             _flights.fail(flight, error)
         raise
@@ -168,9 +169,13 @@ def _known(scope: RequestScope, key: Hashable) -> Known | None:
 def _answer(known: Any) -> object:
     """Return a result; the load that asks for it depends on what was read of the request for it."""
     value, seen = known
+    _note_all(seen)
+    return value
+
+
+def _note_all(seen: tuple[tuple[str, object], ...]) -> None:
     for name, read in seen:
         note(name, read)
-    return value
 
 
 class _Same:

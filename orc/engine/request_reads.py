@@ -8,36 +8,34 @@ from __future__ import annotations
 
 from orc import notices
 from orc.errors import RequestReadError
+from orc.model.key import local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Protocol
 
     from orc.engine.keyspace import Keyspace
     from orc.engine.operations import Ask
-
-    class Reads(Protocol):
-        """What a load has read of the request: names, and values."""
-
-        seen: list[tuple[str, object]]
-
-        def pass_on(self) -> None:
-            """Tell the load that this one was made for."""
+    from orc.stampede.flight import Flight
 
 
-def is_own(keyspace: Keyspace, ask: Ask, reads: Reads, *, failed: bool) -> bool:
+def is_own(keyspace: Keyspace, ask: Ask, flight: Flight, *, failed: bool) -> bool:
     """Tell whether a load has read of the request what is not in its key; count and warn of it.
 
-    A load that this one was made for then depends on it too, and is told. Nothing counts under a
-    partition, nor for a function with ``reads_request=True``. An error of the loader (`failed`) is
-    not told: its caller has that. Raises ``RequestReadError`` where the terms are strict.
+    A load that this one was made for then depends on it too, and is told. Under a partition nothing
+    counts for the load itself, and for a function with ``reads_request=True`` nothing at all. An
+    error of the loader (`failed`) is not told: its caller has that. Raises ``RequestReadError``
+    where the terms are strict.
     """
-    if keyspace.partition is not None or keyspace.reads_request:
+    if keyspace.reads_request:
         return False
-    for name, value in reads.seen:
-        if not _holds(ask, value):
-            reads.pass_on()
+    if keyspace.partition is not None:
+        if any(value != keyspace.partition for _, value in flight.seen):
+            flight.pass_on()
+        return False
+    for name, value in flight.seen:
+        if not _holds(keyspace, ask, value):
+            flight.pass_on()
             if not failed:
                 _tell(keyspace, name)
             return True
@@ -69,13 +67,17 @@ def _tell(keyspace: Keyspace, name: str) -> None:
         notices.warn(said)
 
 
-def _holds(ask: Ask, value: object) -> bool:
+def _holds(keyspace: Keyspace, ask: Ask, value: object) -> bool:
     """Tell whether one argument that is in the key equals a value; an explicit key holds texts."""
     kind = type(value)
-    if ask.bound is None:
-        (key,) = ask.values
-        return kind in {str, int} and _has_word(str(key), str(value))
-    return any(type(each) is kind and _equal(each, value) for each in _arguments(ask))
+    first = ask.values[0] if len(ask.values) == 1 else None
+    if type(first) is str and kind in {str, int} and _has_word(first, str(value)):
+        return True  # an explicit key, or one text that a template or a callable makes
+    if ask.bound is None or local(ask.values) != ask.key:
+        return False  # the load itself has changed an argument, which holds what it has put there
+    return any(
+        type(each) is kind and _equal(each, value) for each in _arguments(keyspace, ask, ask.bound)
+    )
 
 
 def _equal(one: object, other: object) -> bool:
@@ -85,13 +87,13 @@ def _equal(one: object, other: object) -> bool:
         return False
 
 
-def _arguments(ask: Ask) -> Iterator[object]:
+def _arguments(keyspace: Keyspace, ask: Ask, bound: tuple[object, ...]) -> Iterator[object]:
     """List the arguments in the key, and what they and the key are made of.
 
     That is what lies in ``*args``, ``**kwargs``, a tuple that ``key=`` returns, or a tuple or the
     one value that an ``__orc_key__()`` returns.
     """
-    for each in (*(ask.bound or ()), *ask.values):
+    for each in (*(bound[place] for place in keyspace.counting), *ask.values):
         yield each
         own = getattr(type(each), "__orc_key__", None)
         made = each if own is None else own(each)

@@ -61,13 +61,15 @@ def _identity(function: Callable[..., Any]) -> tuple[object, Hashable] | None:
     if type(function) is not FunctionType:
         return None
     if function.__closure__ is None and "__wrapped__" not in function.__dict__:
-        given = (function.__defaults__, sorted((function.__kwdefaults__ or {}).items()))
+        told = (function.__defaults__, sorted((function.__kwdefaults__ or {}).items()))
         try:
             # Equal code of two modules is one key, so the globals count too, and are kept alive.
-            return function.__code__, (_Same(function.__globals__), encode(given))
+            return function.__code__, (_Same(function.__globals__), encode(told))
         except UnkeyableError:
             pass
-    return function, None
+    # Of a function that is changed in its place, what was kept before is another one's.
+    given = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    return function, (_Same(function.__code__), *map(_Same, given))
 
 
 def _option(option: object) -> Hashable:

@@ -59,12 +59,6 @@ BODY = """
         pass
     return {w}@slow({values})
 
-{o}def @by_partition({parameters}):
-    return {w}@find({partition})({forward})
-
-def @partition_of({parameters}):
-    return {partition}
-
 def @bind({parameters}):
     return {values}
 
@@ -75,6 +69,15 @@ def @call(@values):
 def @key_values(@values):
     {unpack}
     return {key_values}
+"""
+
+
+BODY_BY_PARTITION = """
+{o}def @by_partition({parameters}):
+    return {w}@find({partition})({forward})
+
+def @partition_of({parameters}):
+    return {partition}
 """
 
 
@@ -256,6 +259,10 @@ _BUILTINS: dict[str, Any] = {
 }
 
 
+def _of_none(*_: Any, **__: Any) -> str:
+    raise AssertionError("compiled without a partition")
+
+
 class Compiled:
     """What :func:`compile_wrapper` makes of a function."""
 
@@ -286,14 +293,16 @@ class Compiled:
         self._prefix = prefix
         self._finish = finish
         self._hit: CodeType = made.pop(prefix + "wrapper").__code__
-        self._by_partition: CodeType = made.pop(prefix + "by_partition").__code__
+        by_partition = made.pop(prefix + "by_partition", None)
+        self._by_partition: CodeType | None = by_partition and by_partition.__code__
         self._names = made
         self.bind, self.call, self.key_values = (
             made[prefix + name] for name in ("bind", "call", "key_values")
         )
-        self.partition_of = made[prefix + "partition_of"]
+        self.partition_of = made.get(prefix + "partition_of", _of_none)
         finish(self.bind)  # type: ignore[arg-type]
-        finish(self.partition_of)  # type: ignore[arg-type]
+        if by_partition is not None:
+            finish(self.partition_of)  # type: ignore[arg-type]
 
     def wrapper(
         self, index: dict[Any, Any], slow: Callable[[tuple[Any, ...]], Any]
@@ -308,6 +317,7 @@ class Compiled:
 
     def by_partition(self, find: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
         """Return a wrapper that calls the wrapper which `find` returns for a call's partition."""
+        assert self._by_partition is not None  # noqa: S101 - compiled with an expression for it
         return self._made(self._by_partition, find=find)
 
     def _made(self, code: CodeType, **helpers: Any) -> Callable[..., Any]:
@@ -324,7 +334,7 @@ def compile_wrapper(  # noqa: PLR0913 - the expressions of one function
     key: str,
     key_values: str,
     helpers: dict[str, Any],
-    partition: str = "None",
+    partition: str | None = None,
 ) -> Compiled:
     """Compile the wrapper of a function, and the helpers that share its parameters.
 
@@ -336,7 +346,8 @@ def compile_wrapper(  # noqa: PLR0913 - the expressions of one function
     while any(name.startswith(prefix) for name in parameters.names):
         prefix += "_"
     values = "".join(f"{name}, " for name in parameters.names)
-    source = BODY.format(
+    body = BODY if partition is None else BODY + BODY_BY_PARTITION
+    source = body.format(
         o="async " if parameters.asynchronous else "",
         w="await " if parameters.asynchronous else "",
         parameters=parameters.declaration(),

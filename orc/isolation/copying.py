@@ -207,9 +207,25 @@ def _is_plain(kind: type) -> bool:
             BuiltinFunctionType
         ):
             return False
-        if any(isinstance(member, cached_property) for member in base.__dict__.values()):
-            return False
+        for name, member in base.__dict__.items():
+            if isinstance(member, cached_property) or _writes(name, member):
+                return False
     return True
+
+
+def _writes(name: str, member: Any) -> bool:
+    """Whether a method may put attributes on an instance that cannot be set, after it was made."""
+    code = getattr(getattr(member, "fget", member), "__code__", None)
+    return (
+        code is not None
+        and name not in _MAKERS
+        and code.co_filename != "<string>"
+        and not _GO_ROUND.isdisjoint(code.co_names)
+    )
+
+
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__setstate__", "__getstate__"})
+_GO_ROUND = frozenset({"__setattr__", "__dict__", "vars"})
 
 
 def _refuse_single_use(value: Any) -> None:

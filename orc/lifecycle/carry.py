@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import update_wrapper
 
 from orc.errors import ConfigError
-from orc.lifecycle.reads import Within, current_reads
 from orc.lifecycle.runner import is_coroutine_function
 from orc.lifecycle.scope import Carried, current_request
+from orc.model.loading import Within, current_load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ def carry(function: Callable[P, R], /) -> Callable[P, R]:
     """
     if not callable(function):
         raise ConfigError(f"carry({function!r}): give a function")
-    scope, reads = current_request(), current_reads()
+    scope, load = current_request(), current_load.get()
     if is_coroutine_function(function):
 
         async def carried(*args: Any, **kwargs: Any) -> Any:
-            with Carried(scope), Within(reads):
+            with Carried(scope), Within(current_load.get() or load):
                 return await function(*args, **kwargs)  # type: ignore[misc]
 
     else:
 
         def carried(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            with Carried(scope), Within(reads):
+            with Carried(scope), Within(current_load.get() or load):
                 return function(*args, **kwargs)
 
     try:

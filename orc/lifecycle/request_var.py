@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from orc.errors import NotSetError, ScopeClosedError
-from orc.lifecycle.reads import note
 from orc.lifecycle.scope import current_request, values_for_writing
 from orc.model.entry import MISSING
+from orc.model.loading import note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

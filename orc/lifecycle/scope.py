@@ -15,8 +15,8 @@ from orc.lifecycle import hooks
 from orc.lifecycle.chance import token
 from orc.lifecycle.clock import SYSTEM
 from orc.lifecycle.life import life, runtime_invocation
-from orc.lifecycle.reads import TENANT, note
 from orc.lifecycle.runner import strand
+from orc.model.loading import TENANT, note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def current_request() -> RequestScope:
     """
     frame = _current()
     if frame is not None and frame.scope.closed:
+        note(TENANT, None)
         raise ScopeClosedError(
             f"request {frame.scope.id} has ended, and this code still runs for it: wait for "
             "threads and tasks before the handler returns"

@@ -31,38 +31,44 @@ def is_cache(cls: type, name: str) -> bool:
     )
 
 
-def is_private_cache(cls: type, name: str, marker: str) -> bool:
-    """Tell whether this was kept after the object was made: its class makes fields alone.
-
-    The name begins with an underscore, and the constructor is the one that a dataclass, attrs or
-    namedtuple writes, known by its `marker`, with nothing that runs after it.
-    """
-    if not name.startswith("_"):
-        return False
+def is_private_cache(cls: type, name: str) -> bool:
+    """Tell whether this was kept after the object was made, under a name with an underscore."""
     return (
-        _writer(cls, "__init__", marker)
-        and _writer(cls, "__new__", marker)
+        name.startswith("_")
+        and made_of_fields(cls)
         and on_type(cls, "__post_init__") is None
         and on_type(cls, "__attrs_post_init__") is None
     )
 
 
-def _writer(cls: type, method: str, marker: str) -> bool:
-    """Tell whether a constructor is the one of a class that has the marker itself, or object's."""
-    for base in cls.__mro__:
-        if method in base.__dict__:
-            return base is object or base is tuple or _is_written(base, method, marker)
-    return True
+def made_of_fields(cls: type) -> bool:
+    """Tell whether a constructor is given fields alone: the one that was written for the class.
 
-
-def _is_written(base: Any, method: str, marker: str) -> bool:
-    if marker not in base.__dict__:
+    A constructor of the user's may put anything beside them, such as a tenant.
+    """
+    for method in ("__new__", "__init__"):
+        for base in cls.__mro__:
+            if method in base.__dict__:
+                if base is object or base is tuple or _is_written(base, base.__dict__[method]):
+                    break
+                return False
+    config: Any = on_type(cls, "__pydantic_config__")
+    if isinstance(config, dict) and config.get("extra") == "allow":
         return False
-    parameters = base.__dict__.get("__dataclass_params__")
-    # A dataclass with a constructor of the user's was told not to write one, or has kept it.
-    return method == "__new__" or parameters is None or _made_up(base.__dict__[method])
+    fields = on_type(cls, "__dataclass_fields__") or {}
+    return on_type(cls, "__attrs_pre_init__") is None and not any(
+        getattr(getattr(field, "_field_type", None), "name", "") == "_FIELD_INITVAR"
+        for field in fields.values()
+    )
 
 
-def _made_up(method: Any) -> bool:
-    code = getattr(method, "__code__", None)
-    return code is not None and code.co_filename == "<string>"
+def _is_written(base: type, method: Any) -> bool:
+    """Tell whether a dataclass, attrs, namedtuple or pydantic has written a constructor."""
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    if code is None:
+        return False
+    return (
+        code.co_filename == "<string>"
+        or code.co_filename.startswith("<attrs generated")
+        or ("__is_pydantic_dataclass__" in base.__dict__ and "pydantic" in code.co_filename)
+    )

@@ -69,6 +69,8 @@ def at(module: object, name: str) -> object:
 def of_class(cls: type, _: object = None) -> bytes:
     """Write a class by its qualified name, or, where that names another one, by a number."""
     module, name = cls.__module__, cls.__qualname__
+    if module == "builtins" and at("types", name) is cls:
+        module = "types"  # where NoneType and its like are to be found
     if at(module, name) is cls:
         return b"C" + of_str(module) + of_str(name)
     # It is not where its name says, so other classes may have the name too. The number that tells

@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from types import MethodDescriptorType, ModuleType
 
-from orc.model.extras import attributes, is_cache, is_private_cache
+from orc.model.extras import attributes, is_cache, is_private_cache, made_of_fields
 from orc.model.key_bytes import at, of_class, of_str, on_type, refusal, type_name
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ def _member(value: Any, items: Items) -> bytes:
 def _namedtuple(value: Any, items: Items) -> bytes:
     cls = type(value)
     # A subtype of tuple cannot have slots: whatever else it holds is in its __dict__.
-    _refuse(cls, attributes(value), NAMEDTUPLE)
+    _refuse(cls, attributes(value))
     names = on_type(cls, NAMEDTUPLE)
     return b"n" + of_class(cls) + b"".join(items((names, tuple(tuple.__iter__(value)))))
 
@@ -101,11 +101,11 @@ def _record(value: Any, items: Items, fields: list[str], compared: list[str], ma
         if marker != ATTRS or marker not in base.__dict__:  # attrs has written all its slots
             slots = base.__dict__.items()
             extras.update(k for k, v in slots if type(v) is _SLOT and _is_filled(v, value))
-    if marker in cls.__dict__:
+    if marker in cls.__dict__ and made_of_fields(cls):
         extras = {name for name in extras if not name.startswith("_")}
     else:
         extras.update(attributes(value))
-    _refuse(cls, extras.difference(fields), marker)
+    _refuse(cls, extras.difference(fields))
     return _fields(value, items, compared, partial(getattr, value))
 
 
@@ -117,12 +117,12 @@ def _is_filled(slot: Any, value: object) -> bool:
     return True
 
 
-def _refuse(cls: type, names: Iterable[str], marker: str) -> None:
+def _refuse(cls: type, names: Iterable[str]) -> None:
     """Raise for what an object holds beside its fields, unless it was kept there for later."""
     extra = [
         str(name)
         for name in names
-        if not (type(name) is str and (is_cache(cls, name) or is_private_cache(cls, name, marker)))
+        if not (type(name) is str and (is_cache(cls, name) or is_private_cache(cls, name)))
     ]
     if extra:
         raise refusal(cls, f"holds more than its fields ({', '.join(sorted(extra))})")
@@ -166,6 +166,9 @@ def _model(value: Any, items: Items, names: list[str]) -> bytes:
             for name in held
             if name not in names and not is_cache(type(value), name)
         }
+    maker = getattr(on_type(type(value), "__init__"), "__module__", "")
+    if getattr(value, "__pydantic_private__", None) and not maker.startswith("pydantic"):
+        raise refusal(type(value), "has private attributes, and an __init__ that may have set them")
     get = held.__getitem__
     return _fields(value, items, names, get) + items((dict(extra),))[0]
 
@@ -192,20 +195,14 @@ _MOST_PLACES = 1024
 def _mark(value: Any) -> tuple[str, str] | None:
     """Return module and name of an object that nothing but its identity tells: a mark.
 
-    That is ``object()``, in whatever module, or an instance without state of a class that does not
-    compare, in the class's module.
+    That is ``object()``, in whatever module. An instance of another class may have properties.
     """
-    cls = type(value)
+    if type(value) is not object:
+        return None
     known = _places.get(id(value))
     if known is not None and at(*known) is value:
         return known
-    if cls is object:
-        modules = sorted(sys.modules)
-    elif on_type(cls, "__eq__") is object.__eq__ and _has_no_state(value, cls):
-        modules = [cls.__module__]
-    else:
-        return None
-    for module in modules:
+    for module in sorted(sys.modules):
         found = sys.modules.get(module)
         if not isinstance(found, ModuleType):
             continue
@@ -216,14 +213,6 @@ def _mark(value: Any) -> tuple[str, str] | None:
                 _places[id(value)] = module, name
                 return module, name
     return None
-
-
-def _has_no_state(value: object, cls: type) -> bool:
-    return not attributes(value) and not any(
-        type(base.__dict__.get("__new__")) is _BUILTIN
-        or any(type(each) is _SLOT for each in base.__dict__.values())
-        for base in cls.__mro__[:-1]
-    )
 
 
 def _alias(value: Any, items: Items) -> bytes | None:

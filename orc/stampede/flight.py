@@ -43,6 +43,7 @@ class Flight:
         "outer",
         "owner",
         "result",
+        "seen",
         "state",
         "thread",
         "traceback",
@@ -71,6 +72,8 @@ class Flight:
         """The loop of the coroutine that leads; none for a thread."""
         self.thread = thread
         """The thread that leads; none for a coroutine."""
+        self.seen: tuple[tuple[str, object], ...] = ()
+        """What its loader has read of the request: names for messages, and values."""
         self.state = FLYING
         self.void = False
         """Whether the key was written or deleted meanwhile: the result may not be stored."""
@@ -92,6 +95,17 @@ class Flight:
     def older_than(self, seconds: float, wall: float, monotonic: float) -> bool:
         """Tell whether it began more than so many seconds ago, by the clock that is further on."""
         return max(wall - self.began[0], monotonic - self.began[1]) > seconds
+
+    def note(self, name: str, value: object) -> None:
+        """Note what the loader has read of the request."""
+        if not any(each is value and known == name for known, each in self.seen):
+            self.seen = (*self.seen, (name, value))
+
+    def pass_on(self) -> None:
+        """Tell the load that this one was made for: its result depends on the same."""
+        if self.outer is not None:
+            for name, value in self.seen:
+                self.outer.note(name, value)
 
     def stranded(self) -> bool:
         """Tell whether nobody should wait for its leader any more.

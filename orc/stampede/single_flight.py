@@ -22,9 +22,9 @@ the manner of threads or of coroutines.
 from __future__ import annotations
 
 from _thread import RLock, get_ident
-from contextvars import ContextVar
 
 from orc.errors import RecursiveLoadError
+from orc.model.loading import current_load
 from orc.model.outcome import ABANDONED, ALONE, FAILED, FLYING, FOLLOW, LANDED, LEAD
 from orc.model.tags import valid
 from orc.stampede.flight import JUST_NOW, Flight, blocking
@@ -115,9 +115,6 @@ class Watch:
         return self._flights.voids != self._voids
 
 
-_inside: ContextVar[Flight | None] = ContextVar("orc_flight", default=None)
-"""The flight in whose loader this code runs. Tasks and ``asyncio.to_thread`` inherit it."""
-
 _lock = RLock()
 """Of all tables, since a loader of one cache may wait for a load of another, and back. Held for
 table work only; re-entrant, since a finaliser of the user's may come back here on this thread."""
@@ -129,7 +126,7 @@ def _lineage() -> list[Flight]:
     Without those that have ended: a task may outlive the load that started it.
     """
     line = []
-    flight = _inside.get()
+    flight = current_load.get()
     while flight is not None:
         if flight.state == FLYING:
             line.append(flight)
@@ -312,22 +309,3 @@ def _wake(flight: Flight) -> None:
     for wake in flight.wakers[:]:
         wake()
     flight.wakers.clear()
-
-
-class Boarding:
-    """Marks the code of a ``with`` block as the loader of a flight."""
-
-    __slots__ = ("_before", "_flight")
-
-    def __init__(self, flight: Flight) -> None:
-        self._flight = flight
-
-    def __enter__(self) -> None:
-        self._before = _inside.get()
-        _inside.set(self._flight)
-
-    def __exit__(self, *exc: object) -> None:
-        # Not ``reset(token)``: a coroutine that is closed may end in another context, which is
-        # left as it is.
-        if _inside.get() is self._flight:
-            _inside.set(self._before)

@@ -89,10 +89,11 @@ _MANAGED_DICT = 1 << 4  # Py_TPFLAGS_MANAGED_DICT
 _WALK_LIMIT = 1_000_000  # objects
 _CLIENT_LIMIT = 2_000  # objects; what holds a lock or a socket and is smaller is weighed in full
 _GUESS_LIMIT = 100_000  # objects that walks may meet in vain, before they are no longer tried
+_MOST_FLAT = 1_000  # parts, which are listed
 _WIDE = 32  # parts; what has more is looked into after what has fewer
 
-# What the walk does with an object of a kind; from _LOCK on, it is bound to the process.
 _SKIP, _OPEN, _FRAME, _DICT, _ARRAY, _NUMPY, _LOCK, _HANDLE = range(8)
+"""As in ``orc.tiers.value_kinds``, which is imported when a value is not flat."""
 
 _EVER: dict[type, int] = {
     **dict.fromkeys(_NOT_OWN, _SKIP),
@@ -105,51 +106,7 @@ _EVER: dict[type, int] = {
     memoryview: _ARRAY,
 }
 
-# By module and name, since a module that nobody has imported has made no object either.
-_BY_NAME = (
-    ((("builtins", "dict"),), _DICT),
-    ((("builtins", "bytearray"), ("array", "array")), _ARRAY),
-    ((("numpy", "ndarray"),), _NUMPY),
-    # Their __sizeof__ counts the arrays that they hold.
-    ((("pandas.core.base", "PandasObject"),), _FRAME),
-    # Loggers are one tree for the whole process.
-    ((("logging", "Filterer"), ("logging", "Manager")), _SKIP),
-    # It has a lock, and is part of models all the same.
-    ((("numpy.random.bit_generator", "BitGenerator"),), _OPEN),
-    ((("_thread", "LockType"), ("_thread", "RLock"), ("_thread", "_local")), _LOCK),
-    (
-        (
-            ("_asyncio", "Future"),
-            ("_io", "BufferedRWPair"),
-            ("_io", "BufferedRandom"),
-            ("_io", "BufferedReader"),
-            ("_io", "BufferedWriter"),
-            ("_io", "FileIO"),
-            ("_io", "TextIOWrapper"),
-            ("_queue", "SimpleQueue"),
-            ("_socket", "socket"),
-            ("_sqlite3", "Connection"),
-            ("_ssl", "_SSLContext"),
-            ("_ssl", "_SSLSocket"),
-            ("asyncio.events", "AbstractEventLoop"),
-            ("concurrent.futures._base", "Executor"),
-            ("multiprocessing.connection", "_ConnectionBase"),
-            ("select", "epoll"),
-            ("select", "kqueue"),
-            ("selectors", "BaseSelector"),
-            ("subprocess", "Popen"),
-            ("threading", "Thread"),
-        ),
-        _HANDLE,
-    ),
-)
-_loaded: tuple[int, tuple[tuple[tuple[type, ...], int], ...]] = (0, ())
-"""How many modules there were when the types of these names were looked for, and the types."""
-_MODULE_OF: Any = type.__dict__["__module__"].__get__
 _CONTAINERS = (dict, list, tuple, set, frozenset)
-
-# Libraries that keep much for all clients of a process, also where they lie beside the user's code.
-_LIBRARIES = frozenset({"aioboto3", "aiobotocore", "boto3", "botocore", "s3transfer"})
 
 
 def weigh(*objects: object) -> int:
@@ -169,15 +126,36 @@ def weigh(*objects: object) -> int:
     ``__sizeof__`` fails counts 64 bytes. After 1,000,000 objects the walk goes no deeper, and what
     has been met already counts by its own size alone. Raises nothing.
     """
-    if len(objects) == 1:
-        try:
-            size_of = _ATOMS.get(type(objects[0]))
-        except Exception:  # noqa: BLE001  a metaclass may forbid hashing
-            return _FLOOR
-        if size_of is not None:
-            return size_of(objects[0]) + 15 & -16
+    total = 0
+    try:
+        for item in objects if objects[0] is not objects[-1] else objects[:1]:
+            size_of = _ATOMS.get(type(item))
+            if size_of is None:  # a container may share its parts with another one
+                size_of = _of_flat if item is objects[-1] else _ATOMS[type(item)]
+            total += size_of(item) + 15 & -16
+    except Exception:  # noqa: BLE001, S110  neither an atom nor flat; or a class is odd
+        pass
+    else:
+        return total
     walk = _Walk(frozenset(), 0)
     return walk.total if walk.run(list(objects)) else _weigh_apart(objects)
+
+
+def _of_flat(item: object) -> int:
+    """Return the bytes of a flat container; raise ``KeyError`` for anything else."""
+    kind = type(item)
+    if len(item) > _MOST_FLAT:  # type: ignore[arg-type]
+        raise KeyError
+    parts = [*item.keys(), *item.values()] if kind is dict else _FLAT[kind](item)  # type: ignore[attr-defined]
+    total = sys.getsizeof(item) + 15 & -16
+    for each in {id(part): part for part in parts}.values():
+        total += _ATOMS[type(each)](each) + 15 & -16
+    return total
+
+
+_FLAT: dict[type, Callable[[Any], list[object]]] = dict.fromkeys(
+    (list, tuple, set, frozenset), list
+)
 
 
 class _Walk:
@@ -200,6 +178,8 @@ class _Walk:
 
     def run(self, found: list[object]) -> bool:  # noqa: C901, PLR0912, PLR0915 - one loop, for its speed
         """Walk; tell whether it came to its end."""
+        from orc.tiers.value_kinds import code_of
+
         total = bound = 0
         before, seen, limit = self._before, self.seen, self._limit
         find, mark = _ATOMS.get, seen.add
@@ -222,7 +202,7 @@ class _Walk:
                     if code is None:
                         code = kinds.get(kind)
                         if code is None:
-                            code = kinds[kind] = _code_of(kind)
+                            code = kinds[kind] = code_of(kind)
                     if code == _SKIP:
                         continue
                     if code >= _LOCK and code > bound:
@@ -301,7 +281,9 @@ def _weigh_apart(objects: tuple[object, ...]) -> int:
 def _held_by_client(item: object, kind: type) -> list[object]:
     """Return what of a client's attributes counts beside the client."""
     parts = _parts_of(item, kind)
-    if not _is_of_a_library(kind):
+    from orc.tiers.value_kinds import is_of_a_library
+
+    if not is_of_a_library(kind):
         return parts
     # Whether the attributes have a dict of their own already is up to Python.
     try:
@@ -315,9 +297,11 @@ def _held_by_client(item: object, kind: type) -> list[object]:
 
 
 def _is_data(kind: type) -> bool:
+    from orc.tiers.value_kinds import code_of
+
     if kind in _ATOMS or issubclass(kind, _CONTAINERS):
         return True
-    return _EVER.get(kind, _OPEN) not in (_SKIP, _LOCK) and _code_of(kind) in (_ARRAY, _NUMPY)
+    return _EVER.get(kind, _OPEN) not in (_SKIP, _LOCK) and code_of(kind) in (_ARRAY, _NUMPY)
 
 
 def _parts_of(item: object, kind: type) -> list[object]:
@@ -326,28 +310,6 @@ def _parts_of(item: object, kind: type) -> list[object]:
         # The collector passes over the keys of a dict that are all strings.
         parts += dict.keys(item)  # type: ignore[arg-type]
     return parts
-
-
-def _code_of(kind: type) -> int:
-    """Tell what the walk does with objects of a kind that is not among `_EVER`."""
-    global _loaded  # noqa: PLW0603 - one look at the modules serves until another is imported
-    if _is_shared(kind):
-        return _SKIP
-    count = len(sys.modules)
-    if _loaded[0] != count:
-        _loaded = (count, tuple((_types(names), code) for names, code in _BY_NAME))
-    for types, code in _loaded[1]:
-        if issubclass(kind, types):
-            return code
-    return _LOCK if _package(kind) in _LIBRARIES else _OPEN
-
-
-def _is_shared(kind: type) -> bool:
-    """Whether an object of this kind is a class, or a member of an enum."""
-    if issubclass(kind, type):
-        return True
-    meta = type(kind)
-    return meta is not type and issubclass(meta, getattr(sys.modules.get("enum"), "EnumType", ()))
 
 
 def _own_size(item: object, kind: type, parts: int) -> int:
@@ -359,17 +321,6 @@ def _own_size(item: object, kind: type, parts: int) -> int:
     return size + 8 * (parts + 1) if kind.__flags__ & _MANAGED_DICT else size
 
 
-def _types(names: tuple[tuple[str, str], ...]) -> tuple[type, ...]:
-    """Return the types of these names whose modules are imported."""
-    found = (getattr(sys.modules.get(module), name, None) for module, name in names)
-    return tuple(each for each in found if isinstance(each, type))
-
-
-def _package(kind: type) -> str:
-    # Of the class itself, without running what its metaclass may have in the way.
-    return str(_MODULE_OF(kind)).partition(".")[0]
-
-
 def _behind(array: object) -> list[object]:
     """Return what a NumPy array is a view of, and the objects in it."""
     numpy: Any = sys.modules["numpy"]
@@ -379,15 +330,3 @@ def _behind(array: object) -> list[object]:
     if numpy.ndarray.dtype.__get__(array).kind == "O":
         return list(numpy.ndarray.ravel(array, "K").tolist())
     return []
-
-
-def _is_of_a_library(kind: type) -> bool:
-    """Tell whether a class comes from a distribution that is installed, or is bound itself."""
-    name = _package(kind)
-    file = str(getattr(sys.modules.get(name), "__file__", None))
-    return (
-        name in _LIBRARIES
-        or "site-packages" in file
-        or "dist-packages" in file
-        or _code_of(kind) >= _LOCK
-    )

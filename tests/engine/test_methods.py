@@ -113,6 +113,24 @@ def test_a_bound_method_looks_like_one() -> None:
     assert later("z") == ("a", "z", "EUR")
 
 
+def test_a_bound_method_may_be_cached_itself() -> None:
+    """By another cache, or by the memo of a request: its parameters are those of the call."""
+    a = Shop("a")
+    other = orc.Cache(tiers=[orc.Memory()])
+    for find in (other.cached(a.price), orc.request_cached(a.price)):
+        assert find("x") == find(item="x") == ("a", "x", "EUR")
+        with pytest.raises(TypeError):
+            find()
+
+    class Factory:
+        @CACHE.cached
+        @classmethod
+        def make(cls, x: int) -> tuple[str, int]:
+            return cls.__name__, x
+
+    assert other.cached(Factory.make)(1) == ("Factory", 1)
+
+
 def test_a_bound_method_for_a_tenant() -> None:
     a = Shop("a")
     acme = a.price.partition("acme")

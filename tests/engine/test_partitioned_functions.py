@@ -177,6 +177,27 @@ def test_a_default_without_a_key_makes_each_function_its_own(cache):
     assert [made(Mark("a")), made(Mark("b"))] == ["a", "b"]
 
 
+def test_a_function_that_is_changed_in_its_place_is_another(cache):
+    class Mark:
+        def __init__(self, text):
+            self.text = text
+
+    def plan(user, mark=Mark("a")):  # noqa: B008 - to be changed
+        return mark.text
+
+    part = cache.partition("acme")
+    assert part.cached(plan)("u1") == "a"
+    plan.__defaults__ = (Mark("b"),)
+    assert part.cached(plan)("u1") == "b"
+    closure = closure_of("a")
+    assert part.cached(closure)("u1") == ("a", "u1")
+    changed = closure_of("b").__code__.replace(co_name="changed")
+    closure.__code__ = changed
+    loads.append(closure)
+    assert part.cached(closure)("u1") == ("a", "u1")
+    assert cache.stats().loads == 4
+
+
 def test_equal_code_in_other_modules_is_another_function(cache):
     source = "def plan(user):\n    return origin\n"
 

@@ -491,3 +491,115 @@ def test_random_requests_against_a_model(lenient):
             assert got == (tenant if a else "-", number if b else "-")
     for (a, b, c, d), function in functions.items():
         assert (function.cache_info().hits > 0) == (a <= c and b <= d)
+
+
+# -- what an argument or a partition does not hold ------------------------------------------------
+
+
+@orc.request_cached
+def refused():
+    raise LookupError(who())
+
+
+@orc.request_cached
+async def arefused():
+    raise LookupError(who())
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_an_error_out_of_the_memo_of_a_request_counts_too(lenient, awaits):
+    @lenient.cached(namespace="test")
+    def page():
+        try:
+            return asyncio.run(arefused()) if awaits else refused()
+        except LookupError as error:
+            return str(error)
+
+    @lenient.cached(namespace="test2")
+    def again():
+        for _ in range(2):
+            try:
+                refused()
+            except LookupError as error:
+                said = str(error)
+        return said
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for tenant in ("acme", "globex"):
+            assert served(page, tenant) == served(again, tenant) == tenant
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("{user[id]}", ({"id": 1, "tenant": "acme"}, "acme")),
+        ("{user[id]}", ((1, "acme"), "acme")),
+        ("{tenant:.1}", ({}, "acme")),
+        (lambda user, tenant: "one", ({}, "acme")),
+        (lambda user, tenant: ("one", len(tenant)), ({}, "acme")),
+    ],
+)
+def test_what_the_key_leaves_out_holds_nothing(lenient, key, given):
+    if key == "{user[id]}" and isinstance(given[0], tuple):
+        key = "{user[0]}"
+    find = lenient.cached(namespace="test", key=key)(lambda user, tenant: who())
+    loud(served, lambda: find(*given), "acme")
+    assert find.peek(*given) is orc.MISSING
+
+
+def test_what_the_load_puts_into_an_argument_does_not_hold_it(lenient):
+    @lenient.cached(namespace="test")
+    def find(event):
+        event["tenant"] = who()
+        return event["tenant"]
+
+    assert loud(served, lambda: find({}), "acme") == "acme"
+    assert quiet(served, lambda: find({}), "globex") == "globex"
+
+
+def test_a_load_around_a_partition_depends_on_what_is_read_under_it(lenient):
+    inner = lenient.partition("lib").cached(namespace="inner")(lambda x: who())
+    outer = lenient.cached(namespace="outer")(inner)
+    loud(served, lambda: outer(1), "acme")
+    assert outer.peek(1) is orc.MISSING
+
+
+def test_a_carried_function_that_was_made_before_the_load(lenient):
+    """It reads for the load that calls it, on whatever thread."""
+
+    def serve(tenant):
+        with orc.request_scope(id="r", tenant=tenant):
+            read = orc.carry(who)
+
+            @lenient.cached(namespace="same")
+            def find():
+                return read()
+
+            @lenient.cached(namespace="outer")
+            def outer():
+                inner = orc.carry(who)
+                return lenient.cached(namespace="inner")(inner)()
+
+            return find(), outer()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for tenant in ("acme", "globex", "acme"):
+            assert serve(tenant) == (tenant, tenant)
+
+
+def test_what_is_left_of_a_request_that_has_ended_is_not_stored(lenient):
+    @lenient.cached(namespace="test")
+    def find():
+        try:
+            return who()
+        except orc.errors.ScopeClosedError:
+            return "nobody"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with orc.request_scope(id="r", tenant="acme"):
+            left = copy_context()
+        assert left.run(find) == "nobody"
+        assert served(find, "globex") == "globex"

@@ -617,3 +617,42 @@ def test_judging_imports_nothing():
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Memoising:
+    number: int
+
+    def view(self, who):
+        if not hasattr(self, "_view"):
+            object.__setattr__(self, "_view", f"{self.number} for {who}")
+        return self._view
+
+
+@dataclasses.dataclass(frozen=True)
+class ByItsDict:
+    number: int
+
+    @property
+    def view_of(self):
+        return self.__dict__.setdefault("_view", [])
+
+
+@dataclasses.dataclass(frozen=True)
+class Normalising:
+    number: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "number", int(self.number))
+
+
+def test_a_frozen_dataclass_that_keeps_what_it_computes_is_not_shared():
+    """One caller's use would show in the next one's object."""
+    for value in (Memoising(1), ByItsDict(1)):
+        kept, thaw = keep(value, "auto")
+        assert thaw is not None
+        assert thaw(kept) is not thaw(kept)
+    first, second = (thaw(kept) for kept, thaw in [keep(Memoising(1), "auto")] * 2)
+    assert (first.view("acme"), second.view("globex")) == ("1 for acme", "1 for globex")
+    kept, thaw = keep(Normalising(1), "auto")
+    assert thaw is None

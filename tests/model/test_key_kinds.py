@@ -38,10 +38,10 @@ UserId = typing.NewType("UserId", int)
 
 
 class Mark:
-    """A sentinel's class, without state."""
+    """A class without state, whose instances may have properties all the same."""
 
 
-MARK, NO_MARK = Mark(), Mark()
+MARK = Mark()
 
 
 def function(x):
@@ -76,11 +76,18 @@ BERLIN = tz.gettz("Europe/Berlin")
 PYTZ = pytz.timezone("Europe/Berlin")
 
 ALL_DIFFERENT = [
-    *[..., None, UNSET, OTHER, MARK, NO_MARK, "UNSET", ("tests", "UNSET")],
+    *[..., None, UNSET, OTHER, "UNSET", ("tests", "UNSET")],
     *[function, remembered, cached, len, str.upper, str.lower, Shop.method, operator.add, "len"],
     *[Shop, Mark, http.HTTPStatus, http.HTTPStatus.OK, 200, Handler.ONE, Handler.TWO, UserId, T],
     *[list[int], list[str], list, tuple[int, ...], tuple[int], dict[str, list[int]], type[int]],
-    *[int | None, int | str, typing.Optional[bool], typing.Union[bytes, str], typing.Any],  # noqa: UP007, UP045
+    *[
+        int | None,
+        type(None),
+        int | str,
+        typing.Optional[bool],
+        typing.Union[bytes, str],
+        typing.Any,
+    ],
     *[typing.List[int], typing.Literal[1], typing.Literal[True], typing.Literal["1"]],  # noqa: UP006
     *[typing.Annotated[int, 1], typing.Annotated[int, 2], typing.Callable[[int], str], list[T]],
     *[collections.abc.Callable[[int], str], typing.Optional, typing.Union],
@@ -150,7 +157,7 @@ REFUSED = [
     [].append,
     functools.partial(function),
     object(),
-    Mark(),
+    MARK,
     sys,
     types.SimpleNamespace(),
     np.array([1]),
@@ -395,6 +402,103 @@ def test_what_a_subclass_adds_is_not_passed_over():
             encode(each)
 
 
+@dataclasses.dataclass
+class Handed:
+    number: int
+    tenant: dataclasses.InitVar[str] = ""
+
+    def __post_init__(self, tenant):
+        self._tenant = tenant
+
+
+@dataclasses.dataclass(init=False)
+class Own:
+    number: int
+
+    def __init__(self, number, tenant):
+        self.number, self._tenant = number, tenant
+
+
+@dataclasses.dataclass
+class Made:
+    number: int
+
+    def __new__(cls, *args):
+        made = super().__new__(cls)
+        made._tenant = "acme"
+        return made
+
+
+@attrs.define(slots=False, init=False)
+class OwnAttrs:
+    number: int
+
+    def __init__(self, number, tenant):
+        self.number, self._tenant = number, tenant
+
+
+@attrs.define(slots=False)
+class Before:
+    number: int
+
+    def __attrs_pre_init__(self):
+        self._tenant = "acme"
+
+
+class OwnModel(pydantic.BaseModel):
+    number: int
+    _tenant: str = pydantic.PrivateAttr("")
+
+    def __init__(self, tenant, **fields):
+        super().__init__(**fields)
+        self._tenant = tenant
+
+
+@pydantic.dataclasses.dataclass(config={"extra": "allow"})
+class Allowing:
+    number: int
+
+
+class OwnTuple(tuple):  # noqa: SLOT001 - to have attributes
+    _fields = ("number",)
+
+    def __new__(cls, number, tenant):
+        made = super().__new__(cls, (number,))
+        made._tenant = tenant
+        return made
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Handed(1, "acme"),
+        lambda: Own(1, "acme"),
+        lambda: Made(1),
+        lambda: OwnAttrs(1, "acme"),
+        lambda: Before(1),
+        lambda: OwnModel("acme", number=1),
+        lambda: Allowing(number=1, tenant="acme"),
+        lambda: OwnTuple(1, "acme"),
+    ],
+)
+def test_what_a_constructor_of_the_users_has_put_there_is_not_passed_over(make):
+    with pytest.raises(UnkeyableError, match=r"tenant|private attributes"):
+        encode(make())
+
+
+def test_a_constructor_that_derives_from_the_fields_is_let_pass():
+    @dataclasses.dataclass
+    class Derived:
+        number: int
+
+        def __post_init__(self):
+            self._cache = {}
+
+    one, other = Derived(1), Derived(1)
+    other._cache["a"] = 1
+    assert encode(one) == encode(other) != encode(Derived(2))
+
+
 def test_a_dataclass_that_compares_nothing_is_refused():
     @dataclasses.dataclass
     class Secret:
@@ -457,6 +561,13 @@ def test_a_field_that_has_no_key_is_refused():
     for value in (Holder(thing=Shop()), Order(Shop()), Attrs(Shop()), Struct(Shop())):
         with pytest.raises(UnkeyableError, match="Shop"):
             encode(value)
+
+
+def test_no_built_in_class_is_local():
+    from orc.model.key import is_local
+
+    for value in (type(None), int | None, type(NotImplemented), int):
+        assert not is_local(encode(value))
 
 
 def test_members_that_stand_for_what_has_no_key():

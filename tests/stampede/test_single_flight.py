@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from orc.errors import RecursiveLoadError
+from orc.model.loading import Within
 from orc.model.outcome import ABANDONED, ALONE, FAILED, FLYING, FOLLOW, LANDED, LEAD
 from orc.model.tags import Tag
 from orc.stampede import single_flight
-from orc.stampede.single_flight import Boarding, Flights
+from orc.stampede.single_flight import Flights
 
 A, B, C = ("space", "a"), ("space", "b"), ("space", "c")
 
@@ -172,7 +173,7 @@ def test_a_sync_caller_on_a_loop_does_not_follow_what_waits_for_that_loop(flight
     loop, other = Loop(), Loop()
     coroutine(flights, A, loop)
     leader = thread(flights, B)
-    with Boarding(leader.flight):
+    with Within(leader.flight):
         inner = thread(flights, A)
     assert inner.role == FOLLOW
     for on, role in ((loop, ALONE), (other, FOLLOW)):
@@ -189,7 +190,7 @@ def test_nobody_follows_a_coroutine_whose_loop_is_blocked_until_it_is_done_itsel
     leader = thread(flights, B)
     blocker = sync_on(flights, B, loop)
     assert blocker.role == FOLLOW
-    with Boarding(leader.flight):
+    with Within(leader.flight):
         inner = thread(flights, A)
         assert inner.role == ALONE
         flights.leave(inner)
@@ -203,10 +204,10 @@ def test_a_loop_that_is_blocked_by_a_leader_counts_too(flights):
     coroutine(flights, A, loop)
     leader = thread(flights, B)
     blocker = sync_on(flights, C, loop)
-    with Boarding(blocker.flight):
+    with Within(blocker.flight):
         inner = thread(flights, B)  # in a thread that carries on the context
     assert inner.role == FOLLOW
-    with Boarding(leader.flight):
+    with Within(leader.flight):
         turn = thread(flights, A)
     assert turn.role == ALONE
     flights.leave(turn)
@@ -223,7 +224,7 @@ def test_a_cycle_of_waits_is_not_closed(length, tables):
     leaders = [thread(flights, key) for flights, key in keys]
     roles = []
     for index, leader in enumerate(leaders):
-        with Boarding(leader.flight):
+        with Within(leader.flight):
             roles.append(thread(*keys[(index + 1) % length]).role)
     assert roles == [FOLLOW] * (length - 1) + [ALONE]
 
@@ -231,12 +232,12 @@ def test_a_cycle_of_waits_is_not_closed(length, tables):
 def test_a_cycle_through_a_nested_load_is_seen(flights):
     """B, which A's loader leads itself, may not wait for what waits for A."""
     a = thread(flights, A)
-    with Boarding(a.flight):
+    with Within(a.flight):
         b = thread(flights, B)
     c = thread(flights, C)
-    with Boarding(c.flight):
+    with Within(c.flight):
         assert thread(flights, A).role == FOLLOW
-    with Boarding(b.flight):
+    with Within(b.flight):
         assert thread(flights, C).role == ALONE
 
 
@@ -245,14 +246,14 @@ def test_a_cycle_through_a_lone_load_is_seen(flights):
     loop = Loop()
     coroutine(flights, A, loop)
     outer = sync_on(flights, B, loop)
-    with Boarding(outer.flight):
+    with Within(outer.flight):
         alone = sync_on(flights, A, loop)
     assert alone.role == ALONE
     c = thread(flights, C)
-    with Boarding(c.flight):
+    with Within(c.flight):
         waiting = thread(flights, B)
     assert waiting.role == FOLLOW
-    with Boarding(alone.flight):
+    with Within(alone.flight):
         inner = sync_on(flights, C, loop)
     assert inner.role == ALONE
     for turn in (inner, waiting, alone, outer):
@@ -262,16 +263,16 @@ def test_a_cycle_through_a_lone_load_is_seen(flights):
 def test_a_wait_that_is_over_closes_no_cycle(flights):
     """Once A has left B, B may wait for A."""
     a, b = thread(flights, A), thread(flights, B)
-    with Boarding(a.flight):
+    with Within(a.flight):
         flights.leave(thread(flights, B))
-    with Boarding(b.flight):
+    with Within(b.flight):
         assert thread(flights, A).role == FOLLOW
 
 
 def test_one_who_parts_from_a_flight_loads_on_a_flight_of_its_own(flights):
     """``part`` turns a follower into one who loads alone, and frees those who wait for nothing."""
     outer, leader = thread(flights, A), thread(flights, B)
-    with Boarding(outer.flight):
+    with Within(outer.flight):
         turn = thread(flights, B)
     flights.land(leader.flight, None)
     flights.part(turn)
@@ -289,11 +290,11 @@ def test_one_who_parts_from_a_flight_loads_on_a_flight_of_its_own(flights):
 def test_the_key_inside_its_own_loader_is_an_error(flights):
     """Directly, and with another key's loader in between; the error leaves nothing behind."""
     a = thread(flights, A)
-    with Boarding(a.flight):
+    with Within(a.flight):
         with pytest.raises(RecursiveLoadError):
             thread(flights, A)
         b = thread(flights, B)
-        with Boarding(b.flight), pytest.raises(RecursiveLoadError):
+        with Within(b.flight), pytest.raises(RecursiveLoadError):
             thread(flights, A, anew=True)
     assert not a.flight.void
     assert [*a.flight._waits_for.values()] == [b.flight]
@@ -302,7 +303,7 @@ def test_the_key_inside_its_own_loader_is_an_error(flights):
 def test_code_that_outlives_a_load_may_ask_for_the_key(flights):
     """After the load has ended its context is no loader any more."""
     a = thread(flights, A)
-    with Boarding(a.flight):
+    with Within(a.flight):
         flights.land(a.flight, "kept")
         turn = thread(flights, A)
         assert turn.role == LEAD
@@ -314,7 +315,7 @@ def test_code_that_outlives_a_lone_load_may_ask_for_the_key(flights):
     loop = Loop()
     coroutine(flights, A, loop)
     alone = sync_on(flights, A, loop)
-    with Boarding(alone.flight):
+    with Within(alone.flight):
         with pytest.raises(RecursiveLoadError):
             sync_on(flights, A, loop)
         flights.leave(alone)
