@@ -84,8 +84,8 @@ ALL_DIFFERENT = [
         int | None,
         type(None),
         int | str,
-        typing.Optional[bool],
-        typing.Union[bytes, str],
+        typing.Optional[bool],  # noqa: UP045
+        typing.Union[bytes, str],  # noqa: UP007
         typing.Any,
     ],
     *[typing.List[int], typing.Literal[1], typing.Literal[True], typing.Literal["1"]],  # noqa: UP006
