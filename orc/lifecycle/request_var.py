@@ -5,7 +5,7 @@ from __future__ import annotations
 from orc.errors import NotSetError, ScopeClosedError
 from orc.lifecycle.scope import current_request, values_for_writing
 from orc.model.entry import MISSING
-from orc.model.loading import note
+from orc.model.loading import current_load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +66,10 @@ class RequestVar(Generic[T]):
         value = values.get(self, MISSING)
         if value is MISSING:
             value = self._default if default is MISSING else default
-        if self._affects_values:  # also where it is not set: another request may have set it
-            note(f"RequestVar {self.name!r}", value)
+        load = current_load.get()
+        if load is not None and self._affects_values:
+            # Also where it is not set: another request may have set it.
+            load.note(f"RequestVar {self.name!r}", value)
         if value is not MISSING:
             return value
         raise NotSetError(
