@@ -96,11 +96,6 @@ class UnstorableError(UncacheableError):
 class TooLargeError(UnstorableError):
     """A value is larger than a shared tier takes, so it is not sent there. Reaches no caller."""
 
-    def __init__(self, size: int, largest: int, tier: str) -> None:
-        super().__init__(
-            f"a value of {size:,} bytes is larger than the {largest:,} that the tier {tier} takes"
-        )
-
 
 class RequestReadError(UncacheableError):
     """A loader read something of the running request that its key does not hold.

@@ -7,7 +7,7 @@ from struct import error as PackingError  # noqa: N812 - it is an error
 from orc.codecs import compression, envelope
 from orc.codecs.encryption import AES_GCM
 from orc.codecs.values import Values
-from orc.errors import UnstorableError
+from orc.errors import TooLargeError, UnstorableError
 from orc.model.entry import Entry
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ class Codec:
             values = self._values = Values(self._cap)
         kind, packed = values.encode(entry.value)
         if len(packed) > self._cap:
-            raise UnstorableError(
+            raise TooLargeError(
                 f"cannot be stored: {len(packed)} bytes are over the cap of {self._cap}"
             )
         compressed = compression.NONE

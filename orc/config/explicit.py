@@ -163,7 +163,8 @@ class ExplicitKeys:
     def delete(self, key: str) -> bool:
         """Remove a key; tell whether any tier had it. A running load of it is not stored.
 
-        Where memory does not have it the other tiers are asked first, in a round trip each.
+        Where memory does not answer it the other tiers are read first, in a round trip each. Two
+        containers that delete a key at once may both be told so.
         """
         return self.delete_many((key,)) == 1
 

@@ -295,13 +295,17 @@ class EntryTier:
                 keep = self._keep(entry)
                 try:
                     payload = self._codec.seal(entry, address) if keep > 0 else None
+                    largest = self.tier.max_value_bytes
+                    if payload is not None and len(payload) > largest:
+                        size, payload = len(payload), None
+                        raise TooLargeError(
+                            f"a value of {size:,} bytes is larger than the {largest:,} that the "
+                            f"tier {self.name} takes"
+                        )
                 except UnstorableError as error:
                     stored.refused[address] = error
-                largest = self.tier.max_value_bytes
-                if payload is not None and len(payload) > largest:
-                    self._count("oversize")
-                    stored.refused[address] = TooLargeError(len(payload), largest, self.name)
-                    payload = None
+                    if isinstance(error, TooLargeError):
+                        self._count("oversize")
             if payload is not None or live is not None:
                 writes.append(Write(address.text, payload, token(), keep, live))
             else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from orc.errors import TooLargeError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,11 +71,8 @@ def is_taken_nowhere(
 ) -> bool:
     """Tell whether none of a cache's tiers ever takes a value, by those that have refused it.
 
-    What would not come back as it is, is refused by all, since they have one codec. What is too
-    large for one may have room in another; but a tier of this environment alone is given nothing
-    that those behind it do not have.
+    A tier that could not be asked may take it: what is too large for one has room in another. But a
+    tier of this environment alone is given nothing that those behind it do not have.
     """
-    if any(not isinstance(error, TooLargeError) for error in refused.values()):
-        return True
     asked = [tier for tier in tiers if tier.fleetwide] or tiers
     return all(tier in refused for tier in asked)

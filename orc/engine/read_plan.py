@@ -201,7 +201,8 @@ def _ask(  # noqa: PLR0913, PLR0917 - what a read has come to
         tier,
         [passed.address],
         _nothing_will_do if ask.anew else acceptance(keyspace, tier, ttl, copies),
-        lease=keyspace.lease(),
+        # What has no end stays in memory alone: nobody else need wait for it.
+        lease=None if ttl == FOREVER else keyspace.lease(),
         consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
         claims=passed,
         within=within,

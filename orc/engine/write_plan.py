@@ -107,9 +107,12 @@ def _write_tiers(
         try:
             if travelling:
                 here = (yield Store(tier, travelling)).refused
-            if staying:
-                yield Remove(tier, staying)
         except Exception as error:  # noqa: BLE001 - a broken tier is a count, whatever broke
+            failure = failure or keyspace.failed(tier, error)
+        try:
+            if staying:  # a server that is full still deletes
+                yield Remove(tier, staying)
+        except Exception as error:  # noqa: BLE001 - as above
             failure = failure or keyspace.failed(tier, error)
         for address, why in here.items():
             refused.setdefault(address, {})[tier] = why
@@ -149,11 +152,10 @@ def remove_many(
 def _had(
     keyspace: Keyspace, keys: Sequence[Hashable], values: Sequence[tuple[object, ...]]
 ) -> Plan:
-    """Count the keys that a tier has a fresh entry of; asks only for those that memory lacks."""
+    """Count the keys that a tier has a fresh entry of; ask for what memory does not answer."""
     lacking = []
     for key, made_of in zip(keys, values, strict=True):
-        view = keyspace.look(key)
-        if view.copy is None or view.late >= 0:
+        if not keyspace.look(key).trusted:
             lacking.append(made_of)
     had = len(keys) - len(lacking)
     asked = {keyspace.address(made_of) for made_of in lacking} if keyspace.tiers else set()

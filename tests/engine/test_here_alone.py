@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 import orc
-from orc.errors import OrcWarning, TierUnavailableError
+from orc.errors import OrcWarning, TierError, TierUnavailableError
 from orc.testing.reference_tier import ReferenceTier, Store
 
 WAYS = ["cached", "async", "get_or_set", "aget_or_set", "set", "aset", "set_many", "refresh"]
@@ -219,6 +219,62 @@ def test_with_strictness_what_is_too_large_is_no_error(clock, memory):
     assert where.cache.get("key") == large()
 
 
+def test_a_cap_of_one_tier_is_not_that_of_another(clock, memory):
+    """Each tier's codec has a cap of its own: what one refuses, another may have taken."""
+    one = Where(clock, memory, isolation="share")
+    two = Where(clock, orc.Memory(), isolation="share")
+    for where in (one, two):
+        where.deep.max_value_bytes = 100_000
+        where.near.max_value_bytes = 100_000_000
+        where.cache = orc.Cache(
+            tiers=[orc.Memory(max_bytes=1_000_000_000), where.near, where.deep],
+            namespace="test",
+            clock=clock,
+            ttl=3600,
+            memory_ttl=60,
+        )
+    two.near.store, two.deep.store = one.near.store, one.deep.store
+    value = ["row"] * 300_000
+    for write in (
+        lambda: one.cache.set("key", value),
+        lambda: one.cache.get_or_set("key", lambda: value),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write()
+        assert two.cache.get("key") == value
+        two.cache.delete("key")
+        clock.advance(61)
+        assert one.cache.get("key") is None
+
+
+def test_a_set_without_an_end_removes_the_old_row_of_a_server_that_is_full(clock, memory):
+    where = Where(clock, memory)
+    where.cache.set("key", "old", ttl=60)
+    where.near.set_many = where.deep.set_many = full
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        where.cache.set_many(
+            {"key": "new", "other": 1}, ttl=lambda value: 60 if value == 1 else None
+        )
+    other = orc.Cache(tiers=[orc.Memory(), where.near, where.deep], namespace="test", clock=clock)
+    assert other.get("key") is None
+    assert where.cache.get("key") == "new"
+
+
+def full(*_):
+    raise TierError("OOM command not allowed")
+
+
+def test_loads_without_an_end_keep_no_other_container_waiting(clock, memory):
+    one = Where(clock, memory)
+    two = orc.Cache(tiers=[orc.Memory(), one.near, one.deep], namespace="test", clock=clock)
+    assert (
+        one.cache.get_or_set("k", lambda: two.get_or_set("k", lambda: 2, ttl=None), ttl=None) == 2
+    )
+    assert not one.deep.store.rows
+
+
 # -- what delete() tells --------------------------------------------------------------------------
 
 
@@ -247,6 +303,19 @@ def test_delete_tells_whether_any_tier_had_the_key(clock, memory, delete):
     one.cache.set("key", 1, ttl=None)
     assert delete(two, "key") is False
     assert delete(one.cache, "key") is True
+
+
+def test_a_copy_that_is_out_of_trust_says_nothing(clock, memory, delete):
+    one = Where(clock, memory)
+    two = orc.Cache(tiers=[orc.Memory(), one.near, one.deep], namespace="test", clock=clock)
+    one.cache.set("key", 1)
+    assert delete(two, "key") is True
+    clock.advance(61)
+    assert one.cache.get("key") is None
+    one.cache.set("key", 1)
+    delete(two, "key")
+    clock.advance(61)
+    assert delete(one.cache, "key") is False
 
 
 def test_what_is_past_its_end_was_not_there(clock, memory, delete):

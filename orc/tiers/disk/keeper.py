@@ -128,7 +128,7 @@ class Keeper:
 
     def __del__(self) -> None:
         # Nobody else can be using it now, so this takes no lock.
-        if getattr(self, "_file", None) is not None:
+        if getattr(self, "_file", None) is not None and _forks:  # not at the interpreter's end
             self._drop()
 
     def where(self) -> str:
