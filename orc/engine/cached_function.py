@@ -37,6 +37,7 @@ class Decorated:
         "counting",
         "function",
         "keyed",
+        "made_text",
         "named",
         "parameters",
         "place",
@@ -70,6 +71,8 @@ class Decorated:
     named: bool
     """Whether its name means it alone, in every process."""
     reads_request: bool
+    made_text: bool
+    """Whether the key is made by a template or a callable, and is no argument as it came."""
 
     def wrapper(self, partition: str | None) -> Any:
         """Make the wrapper of the function for one partition, or for what is in none."""
@@ -105,6 +108,7 @@ class CachedFunction:
             shared=decorated.named and decorated.terms.ttl != FOREVER,
             reads_request=decorated.reads_request,
             counting=decorated.counting,
+            made_text=decorated.made_text,
             **decorated.place,
         )
 

@@ -12,7 +12,7 @@ from orc.engine.patience import LONGEST_WAIT, Patience
 from orc.errors import ConfigError, TierError
 from orc.lifecycle.chance import token, uniform
 from orc.lifecycle.life import life
-from orc.lifecycle.scope import current_scope
+from orc.lifecycle.scope import current_scope, reads_astray
 from orc.model.tags import Tag
 from orc.stampede.single_flight import Flights
 from orc.stats.counters import Counters
@@ -77,6 +77,7 @@ class Core:
         self.flights = Flights()
         self.uniform = uniform
         self.remaining = remaining
+        self.reads_astray = reads_astray
         self.explicit = Counters("explicit keys")
         self._gone: dict[str, Counters] = {}
         """Counters of functions that are gone, by name: several may have had one."""
@@ -144,8 +145,8 @@ class Core:
         """Keep the counters of a function from now on, and know where its results are."""
         self._fold()
         with self.lock:
-            self._books.append(results.counters)
             self._functions[results.counters] = ref(results)
+            self._books.append(results.counters)
 
     def function_ends(self, counters: Counters, spaces: Sequence[Space]) -> None:
         """Drop the entries of a function that is gone; its counts stay in the totals.
@@ -166,12 +167,13 @@ class Core:
         with self.lock:
             while self._closed:
                 counters = self._closed.popleft()
-                self._books.remove(counters)
+                if counters in self._books:  # an interrupt may have come before
+                    self._books.remove(counters)
                 name = counters.name
                 if name not in self._gone and len(self._gone) >= self.MOST_GONE:
                     name = OTHERS
                 self._gone.setdefault(name, Counters(name)).absorb(counters)
-                del self._functions[counters]
+                self._functions.pop(counters, None)
 
     # -- statistics, and the life of the container ------------------------------------------------
 

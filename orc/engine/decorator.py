@@ -86,9 +86,9 @@ def decorate(
         return CachedClassMethod(inner)
     wrapper = _decorate(function, core, terms, options, tenant)
     if type(function) is FunctionType and "." in function.__qualname__:
-        from orc.engine.methods import CachedMethod, in_class_body
+        from orc.engine.methods import IMPLICIT, CachedMethod, in_class_body
 
-        if in_class_body(function):
+        if in_class_body(function) and function.__name__ not in IMPLICIT:
             return CachedMethod(wrapper)
     return wrapper
 
@@ -113,6 +113,9 @@ def _decorate(function: Any, core: Core, terms: Terms, options: Options, tenant:
     decorated.reads_request = options.reads_request
     ignored = names_of(options.ignore, "ignore")
     decorated.keyed, key, key_values, made = _key(parameters, title, options.key, ignored)
+    decorated.made_text = options.key is not None and decorated.keyed not in {
+        (name,) for name in parameters.names
+    }
     decorated.counting = _counting(parameters, options.key, ignored, title)
     decorated.place = {
         name: text
@@ -176,7 +179,14 @@ def _results(decorated: Decorated, options: Options, tenant: str | None) -> Func
         from orc.engine.same_function import FunctionRegistry
 
         core.registry = FunctionRegistry()
-    given = [getattr(options, name) for name in options.__slots__]
+    given = (
+        options.key,
+        decorated.tags,
+        names_of(options.ignore, "ignore"),
+        options.namespace,
+        options.version,
+        options.reads_request,
+    )
     terms = [getattr(decorated.terms, name) for name in decorated.terms.__slots__]
     return core.registry.results(core, decorated.function, decorated.title, (*given, *terms))
 

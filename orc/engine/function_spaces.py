@@ -72,7 +72,7 @@ class FunctionSpaces:
         return parts if self._whole is None else [self._whole, *parts]
 
     def clear(self, partition: str | None) -> None:
-        """Drop the results of one partition; of all, with ``None``, and begin to count anew.
+        """Drop the results of one partition; with ``None`` of all, and begin to count anew.
 
         Those in shared tiers are not answered any more either, by this process.
         """
@@ -93,7 +93,8 @@ class FunctionSpaces:
         core.flights.void_all(lambda key: key[0] in spaces)
         for space in spaces:
             space.clear()
-        self.counted = self._count(0)
+        if partition is None:
+            self.counted = self._count(0)
 
     def came_back(self, now: float) -> None:
         """Go on by the machine's clock after a test had another."""
@@ -104,7 +105,8 @@ class FunctionSpaces:
     def info(self, partition: str | None) -> CacheInfo:
         """Return what was counted, and the entries of one partition or of all."""
         if partition is None:
-            items = sum(space.items for space in self.spaces())
+            with self._core.lock:
+                items = sum(space.items for space in self.spaces())
         else:
             space = self.find(partition)
             items = 0 if space is None else space.items

@@ -55,6 +55,7 @@ class Keyspace:
         "counters",
         "counting",
         "load_time",
+        "made_text",
         "name",
         "namespace",
         "partition",
@@ -79,6 +80,7 @@ class Keyspace:
         shared: bool = True,
         reads_request: bool = False,
         counting: tuple[int, ...] = (),
+        made_text: bool = True,
     ) -> None:
         self.core = core
         self.tiers = core.tiers if shared else ()
@@ -95,6 +97,8 @@ class Keyspace:
         self.partition = partition
         self.counting = counting
         """The places of the arguments that have a part in the key."""
+        self.made_text = made_text
+        """Whether a key of one text was made for the purpose, and is no argument as it came."""
         self.reads_request = reads_request
         """Whether the function may read the request, and its values do not depend on that."""
 
@@ -183,8 +187,18 @@ class Keyspace:
             clock = self.core.clock
             copy.retry = (clock.wall() + backoff, clock.monotonic() + backoff)
 
-    def is_own(self, ask: Ask, flight: Flight, *, failed: bool = False) -> bool:
-        """Tell whether a load has read more of the running request than its key holds."""
+    def is_own(
+        self, ask: Ask, flight: Flight, before: object = None, *, failed: bool = False
+    ) -> bool:
+        """Tell whether a load has read more of the running request than its key holds.
+
+        `before` is what had been read astray of the request when the load began: what came since
+        may be the load's.
+        """
+        astray = self.core.reads_astray()
+        if astray is not before and astray is not None:
+            for name, value in astray[len(before) if isinstance(before, list) else 0 :]:
+                flight.note(name, value)
         if not flight.seen:
             return False
         from orc.engine.request_reads import is_own

@@ -85,7 +85,10 @@ class CachedMethod:
     def __init__(self, wrapper: Any) -> None:
         update_wrapper(self, wrapper)
         self._wrapper = wrapper
-        if first_parameter(wrapper) == "cls":
+        # By these `inspect` takes it for the function, and knows whether that is an `async def`.
+        self.__code__, self.__defaults__ = wrapper.__code__, wrapper.__defaults__
+        self.__kwdefaults__ = wrapper.__kwdefaults__
+        if first_parameter(wrapper) in CLASS:
             self._ask_for_the_class()
 
     def __reduce__(self) -> str:
@@ -99,8 +102,10 @@ class CachedMethod:
         """
         wrapper = self._wrapper
         for name in ("refresh", "invalidate", "peek"):
-            setattr(self, name, _given_the_class(getattr(wrapper, name), f"{name}()"))
-        self.partition = lambda tenant: _given_the_class(wrapper.partition(tenant), "a partition")
+            setattr(self, name, _given_the_class(wrapper, getattr(wrapper, name), f"{name}()"))
+        self.partition = lambda tenant: _given_the_class(
+            wrapper, wrapper.partition(tenant), "a partition"
+        )
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it as it is: below ``staticmethod`` and ``property``, and in the class's body."""
@@ -112,9 +117,19 @@ class CachedMethod:
         return BoundCached(self._wrapper, instance)
 
 
-def _given_the_class(function: Any, what: str) -> Any:
+CLASS = {"cls", "klass", "class_", "kls", "owner", "mcs", "metacls"}
+"""Names by which the first parameter of a class method goes."""
+
+IMPLICIT = {"__class_getitem__", "__init_subclass__", "__new__"}
+"""Methods that Python takes for static or class methods by their names: functions alone."""
+
+
+def _given_the_class(wrapper: Any, function: Any, what: str) -> Any:
     def checked(*args: Any, **kwargs: Any) -> Any:
-        if not args or not isinstance(args[0], type):
+        first = args[0] if args else None
+        if not isinstance(first, type) or not any(
+            wrapper.__name__ in base.__dict__ for base in first.__mro__
+        ):
             raise TypeError(
                 f"{what} of a class method whose @classmethod stands above @cached takes the class "
                 "first: put @cached above @classmethod, and it is left out"

@@ -237,17 +237,18 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
     versions = flight.versions = core.snapshot(ask.tags, keyspace.partition)
     began = flight.began if passed is None else core.now()
     counters.add("loads")
+    before = core.reads_astray()
     try:
         value = yield Load(ask.load, flight)
     except BaseException as error:
         counters.add("load_errors")
-        if isinstance(error, Exception) and keyspace.is_own(ask, flight, failed=True):
+        if isinstance(error, Exception) and keyspace.is_own(ask, flight, before, failed=True):
             core.flights.land(flight, None)  # an error, too, may tell of whom it is
         raise
     finally:
         load_time = keyspace.load_time = max(0.0, core.clock.monotonic() - began[1])
         counters.add("load_seconds", load_time)
-    own = keyspace.is_own(ask, flight)
+    own = keyspace.is_own(ask, flight, before)
     if own:
         core.flights.land(flight, None)  # each of those who follow loads for itself
     kept = keyspace.keep(value)
@@ -357,11 +358,12 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
     counters, monotonic = keyspace.counters, keyspace.core.clock.monotonic
     began = monotonic()
     counters.add("loads")
+    before = keyspace.core.reads_astray()
     try:
         value = yield Load(ask.load, flight)
     except Exception as error:
         counters.add("load_errors")
-        keyspace.is_own(ask, flight, failed=True)
+        keyspace.is_own(ask, flight, before, failed=True)
         stale = keyspace.stale_value(ask, error)
         if stale is MISSING:
             raise
@@ -369,7 +371,7 @@ def _alone(keyspace: Keyspace, ask: Ask, flight: Flight) -> Plan:
         return stale
     finally:
         counters.add("load_seconds", max(0.0, monotonic() - began))
-    keyspace.is_own(ask, flight)
+    keyspace.is_own(ask, flight, before)
     kept = keyspace.keep(value)
     return value if kept is None else thawed(kept)
 

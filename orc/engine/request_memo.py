@@ -19,14 +19,14 @@ from orc.stampede.single_flight import Flights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
     from orc.engine.operations import Plan
     from orc.lifecycle.scope import RequestScope
     from orc.stampede.flight import Flight
 
-    Known = tuple[object, tuple[tuple[str, object], ...]]
+    Known = tuple[object, Sequence[tuple[str, object]]]
     """A result, and what was read of the request for it."""
 
     P = ParamSpec("P")
@@ -173,7 +173,7 @@ def _answer(known: Any) -> object:
     return value
 
 
-def _note_all(seen: tuple[tuple[str, object], ...]) -> None:
+def _note_all(seen: Sequence[tuple[str, object]]) -> None:
     for name, read in seen:
         note(name, read)
 

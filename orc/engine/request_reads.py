@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from orc import notices
 from orc.errors import RequestReadError
+from orc.model.entry import MISSING
 from orc.model.key import local
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ def is_own(keyspace: Keyspace, ask: Ask, flight: Flight, *, failed: bool) -> boo
     if keyspace.reads_request:
         return False
     if keyspace.partition is not None:
-        if any(value != keyspace.partition for _, value in flight.seen):
+        if any(type(v) is not str or v != keyspace.partition for _, v in flight.seen):
             flight.pass_on()
         return False
     for name, value in flight.seen:
@@ -68,16 +69,24 @@ def _tell(keyspace: Keyspace, name: str) -> None:
 
 
 def _holds(keyspace: Keyspace, ask: Ask, value: object) -> bool:
-    """Tell whether one argument that is in the key equals a value; an explicit key holds texts."""
+    """Tell whether the key holds a value, so that no request with another one has this key."""
+    try:
+        return _is_held(keyspace, ask, value)
+    except Exception:  # noqa: BLE001 - code of the user's classes does not say that they are equal
+        return False
+
+
+def _is_held(keyspace: Keyspace, ask: Ask, value: object) -> bool:
     kind = type(value)
-    first = ask.values[0] if len(ask.values) == 1 else None
+    if value is None or kind is bool or value is MISSING:
+        return False  # too many arguments have one of these, and mean something else
+    first = ask.values[0] if keyspace.made_text and len(ask.values) == 1 else None
     if type(first) is str and kind in {str, int} and _has_word(first, str(value)):
         return True  # an explicit key, or one text that a template or a callable makes
     if ask.bound is None or local(ask.values) != ask.key:
         return False  # the load itself has changed an argument, which holds what it has put there
-    return any(
-        type(each) is kind and _equal(each, value) for each in _arguments(keyspace, ask, ask.bound)
-    )
+    arguments = _arguments(keyspace, ask, ask.bound)
+    return any(type(each) is kind and _equal(each, value) for each in arguments)
 
 
 def _equal(one: object, other: object) -> bool:
@@ -95,9 +104,9 @@ def _arguments(keyspace: Keyspace, ask: Ask, bound: tuple[object, ...]) -> Itera
     """
     for each in (*(bound[place] for place in keyspace.counting), *ask.values):
         yield each
-        own = getattr(type(each), "__orc_key__", None)
-        made = each if own is None else own(each)
-        if own is not None:
+        made = each
+        if hasattr(type(each), "__orc_key__"):
+            made = each.__orc_key__()  # type: ignore[attr-defined]
             yield made
         if type(made) is tuple:
             yield from made

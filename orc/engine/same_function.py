@@ -9,7 +9,7 @@ another request, so it has nothing in common with another closure.
 from __future__ import annotations
 
 from types import FunctionType
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from orc.engine.function_spaces import FunctionSpaces
 from orc.errors import UnkeyableError
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from orc.engine.core import Core
 
 MOST_OPTIONS = 64
-"""Sets of options under which one function is known; with any other it begins anew each time."""
+"""Sets of options under which one function is known; another one takes the oldest one's place."""
+
+MOST_FUNCTIONS = 1024
+"""Functions that are known; then it begins anew."""
 
 
 class FunctionRegistry:
@@ -39,20 +42,24 @@ class FunctionRegistry:
     ) -> FunctionSpaces:
         """Return the results of a function that was decorated with these options, new or known."""
         found = _identity(function)
-        if found is None:
+        own_options = [_option(each) for each in options]
+        if found is None or any(each is None for each in own_options):
             return FunctionSpaces(core, title)
         anchor, own = found
-        key = (title, own, *map(_option, options))
+        key = (title, own, *own_options)
         with core.lock:
+            if len(self._known) >= MOST_FUNCTIONS:
+                self._known.clear()
+            known = self._known.setdefault(anchor, {})
             try:
-                known = self._known.setdefault(anchor, {})
                 results = known.get(key)
             except TypeError:  # an option without a hash
                 return FunctionSpaces(core, title)
             if results is None:
                 results = FunctionSpaces(core, title)
-                if len(known) < MOST_OPTIONS:
-                    known[key] = results
+                if len(known) >= MOST_OPTIONS:
+                    known.pop(next(iter(known)))
+                known[key] = results
             return results
 
 
@@ -69,16 +76,45 @@ def _identity(function: Callable[..., Any]) -> tuple[object, Hashable] | None:
             pass
     # Of a function that is changed in its place, what was kept before is another one's.
     given = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-    return function, (_Same(function.__code__), *map(_Same, given))
+    return function, (_Same(function.__code__), *map(_Weak, given))
 
 
-def _option(option: object) -> Hashable:
-    """Return an option so that the same one of the next request equals it."""
-    found = _identity(option) if callable(option) else None
-    if found is None:
+def _option(option: object) -> Hashable | None:
+    """Return an option so that the same one of the next request equals it; ``None`` for a closure.
+
+    What a closure holds, such as a request, is not to be kept for its sake.
+    """
+    if type(option) is not FunctionType:
         return type(option), option
+    if option.__closure__ is not None:
+        return None
+    found = _identity(option)
+    assert found is not None  # noqa: S101 - it is a function
     anchor, own = found
     return _Same(anchor), own
+
+
+class _Weak:
+    """An object that counts by identity, and is not kept alive where that can be done.
+
+    A default may lead to the function that has it.
+    """
+
+    __slots__ = ("_id", "_value")
+
+    def __init__(self, value: object) -> None:
+        self._id = id(value)
+        try:
+            self._value: Callable[[], object] = ref(value)
+        except TypeError:
+            self._value = lambda: value
+
+    def __eq__(self, other: object) -> bool:
+        mine = self._value()
+        return mine is not None and isinstance(other, _Weak) and mine is other._value()
+
+    def __hash__(self) -> int:
+        return self._id
 
 
 class _Same:

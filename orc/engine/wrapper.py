@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 VARARGS, VARKEYWORDS, GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x04, 0x08, 0x20, 0x80, 0x200
 """Flags of a code object (the module ``inspect`` has names for them, and costs milliseconds)."""
 
+BRIDGES = frozenset({"run", "run_until_complete", "run_coroutine_threadsafe", "async_to_sync"})
+"""What a decorator calls that makes a plain function of an ``async def``."""
+
 MOST_DECORATORS = 100
 """Of so many above each other, or going round in a circle, ``inspect`` tells the parameters."""
 
@@ -111,18 +114,20 @@ class Parameters:
                 "once only: return a list or a tuple"
             )
         told: Any = function
-        asynchronous = False
+        asynchronous = bridged = False
         for _ in range(MOST_DECORATORS):
             if type(told) is not FunctionType or "__signature__" in told.__dict__:
                 break
-            asynchronous |= bool(told.__code__.co_flags & COROUTINE)
+            code = told.__code__
+            asynchronous |= bool(code.co_flags & COROUTINE) and not bridged
+            bridged |= not asynchronous and not BRIDGES.isdisjoint(code.co_names)
             if "__wrapped__" not in told.__dict__:
                 self._read_code(told, told.__code__)
                 self.asynchronous = asynchronous
                 return
             told = told.__dict__["__wrapped__"]
         self._inspect(function)
-        self.asynchronous |= asynchronous
+        self.asynchronous = (self.asynchronous and not bridged) or asynchronous
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from functools import update_wrapper
 
 from orc.errors import ConfigError
 from orc.lifecycle.runner import is_coroutine_function
-from orc.lifecycle.scope import Carried, current_request
+from orc.lifecycle.scope import Entered, current_request
 from orc.model.loading import Within, current_load
 
 TYPE_CHECKING = False
@@ -32,13 +32,13 @@ def carry(function: Callable[P, R], /) -> Callable[P, R]:
     if is_coroutine_function(function):
 
         async def carried(*args: Any, **kwargs: Any) -> Any:
-            with Carried(scope), Within(current_load.get() or load):
+            with Entered(scope, carried=True), Within(current_load.get() or load):
                 return await function(*args, **kwargs)  # type: ignore[misc]
 
     else:
 
         def carried(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            with Carried(scope), Within(current_load.get() or load):
+            with Entered(scope, carried=True), Within(current_load.get() or load):
                 return function(*args, **kwargs)
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orc.errors import NotSetError, ScopeClosedError
-from orc.lifecycle.scope import current_request, values_for_writing
+from orc.lifecycle.scope import current_request, note_astray, values_for_writing
 from orc.model.entry import MISSING
 from orc.model.loading import current_load
 
@@ -35,10 +35,11 @@ class RequestVar(Generic[T]):
     as of a logger or a trace id.
     """
 
-    __slots__ = ("_affects_values", "_default", "name")
+    __slots__ = ("_affects_values", "_default", "_label", "name")
 
     def __init__(self, name: str, *, default: Any = MISSING, affects_values: bool = True) -> None:
         self.name: str = name
+        self._label = f"RequestVar {name!r}"
         self._default = default
         self._affects_values = affects_values
 
@@ -66,10 +67,12 @@ class RequestVar(Generic[T]):
         value = values.get(self, MISSING)
         if value is MISSING:
             value = self._default if default is MISSING else default
-        load = current_load.get()
-        if load is not None and self._affects_values:
-            # Also where it is not set: another request may have set it.
-            load.note(f"RequestVar {self.name!r}", value)
+        if self._affects_values:  # also where it is not set: another request may have set it
+            load = current_load.get()
+            if load is not None:
+                load.note(self._label, value)
+            else:
+                note_astray(self._label, value)
         if value is not MISSING:
             return value
         raise NotSetError(

@@ -46,6 +46,7 @@ class RequestScope:
         "_counted",
         "_ends",
         "_tenant",
+        "astray",
         "context",
         "id",
         "invocation",
@@ -81,6 +82,8 @@ class RequestScope:
         self.memo: dict[object, Any] | None = {}
         """What ``@orc.request_cached`` remembers; none once the request has ended."""
         self._closers: list[Callable[[], object]] = []
+        self.astray: list[tuple[str, object]] | None = None
+        """What carried functions have read of it, of which no load is known to have called them."""
 
     def __repr__(self) -> str:
         return f"<orc request {self.id}{'' if self.values is not None else ', ended'}>"
@@ -88,7 +91,8 @@ class RequestScope:
     @property
     def tenant(self) -> str | None:
         """For whom the request is served, if that is known."""
-        note(TENANT, self._tenant)
+        if not note(TENANT, self._tenant):
+            note_astray(TENANT, self._tenant)
         return self._tenant
 
     @property
@@ -162,9 +166,12 @@ class RequestScope:
 class _Frame:
     """A scope in a context, and what was there before it."""
 
-    __slots__ = ("astray", "before", "owner", "scope", "strand")
+    __slots__ = ("astray", "before", "carried", "owner", "scope", "strand")
 
-    def __init__(self, scope: RequestScope, before: _Frame | None, *, owner: bool) -> None:
+    def __init__(
+        self, scope: RequestScope, before: _Frame | None, *, owner: bool, carried: bool = False
+    ) -> None:
+        self.carried = carried
         self.scope = scope
         self.before = before
         self.owner = owner
@@ -174,6 +181,19 @@ class _Frame:
 
 
 _frame: ContextVar[_Frame | None] = ContextVar("orc_request", default=None)
+
+
+def note_astray(name: str, value: object) -> None:
+    """Note a read of a carried function; a load of the request may wait for it elsewhere."""
+    frame = _frame.get()
+    if frame is not None and frame.carried:
+        frame.scope.astray = [*(frame.scope.astray or ()), (name, value)]
+
+
+def reads_astray() -> list[tuple[str, object]] | None:
+    """Return what carried functions have read of this code's request for no load that is known."""
+    scope = current_scope()
+    return None if scope is None else scope.astray
 
 
 def _living(frame: _Frame | None) -> _Frame | None:
@@ -359,31 +379,20 @@ def _leave(frame: _Frame) -> None:
 
 
 class Entered:
-    """Opens a scope for a ``with`` block, and closes it."""
+    """Opens a scope for a ``with`` block, and closes it; a `carried` one is open elsewhere."""
 
-    __slots__ = ("_frame", "_scope")
+    __slots__ = ("_carried", "_frame", "_scope")
 
-    def __init__(self, scope: RequestScope) -> None:
+    def __init__(self, scope: RequestScope, *, carried: bool = False) -> None:
         self._scope = scope
+        self._carried = carried
 
     def __enter__(self) -> None:
-        self._frame = _enter(self._scope, owner=True)
-
-    def __exit__(self, *exc: object) -> None:
-        _leave(self._frame)
-
-
-class Carried:
-    """Puts a scope that is open elsewhere into another context for a ``with`` block."""
-
-    __slots__ = ("_frame", "_scope")
-
-    def __init__(self, scope: RequestScope) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> None:
-        self._frame = _Frame(self._scope, _frame.get(), owner=False)
-        _frame.set(self._frame)
+        if self._carried:
+            self._frame = _Frame(self._scope, _frame.get(), owner=False, carried=True)
+            _frame.set(self._frame)
+        else:
+            self._frame = _enter(self._scope, owner=True)
 
     def __exit__(self, *exc: object) -> None:
         _leave(self._frame)

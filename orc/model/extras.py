@@ -68,7 +68,8 @@ def _is_written(base: type, method: Any) -> bool:
     if code is None:
         return False
     return (
-        code.co_filename == "<string>"
+        code.co_qualname.startswith("__create_fn__.")  # what dataclasses calls it around the code
+        or (code.co_name == "<lambda>" and code.co_varnames[:1] == ("_cls",))  # namedtuple
         or code.co_filename.startswith("<attrs generated")
         or ("__is_pydantic_dataclass__" in base.__dict__ and "pydantic" in code.co_filename)
     )

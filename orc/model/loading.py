@@ -20,11 +20,13 @@ current_load: ContextVar[Any] = ContextVar("orc_load", default=None)
 """The flight in whose loader this code runs. Tasks and ``asyncio.to_thread`` inherit it."""
 
 
-def note(name: str, value: object) -> None:
-    """Note a read of this code, if it is part of a load."""
+def note(name: str, value: object) -> bool:
+    """Note a read of this code, if it is part of a load; tell whether it is."""
     load = current_load.get()
-    if load is not None:
-        load.note(name, value)
+    if load is None:
+        return False
+    load.note(name, value)
+    return True
 
 
 class Within:

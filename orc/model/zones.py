@@ -83,6 +83,8 @@ def zone_of(parts: Any) -> object:
     return zone
 
 
+MOST_ZONES = 1024
+
 _zones: dict[str, object] = {}
 """Zones of dateutil by name, at most as many as there are: to read one takes a millisecond."""
 
@@ -91,6 +93,8 @@ def _named(tz: Any, name: str) -> object:
     found = _zones.get(name)
     if found is None:
         found = tz.gettz(name)
+        if len(_zones) >= MOST_ZONES:
+            _zones.clear()
         if isinstance(found, tz.tzfile):  # not the rule that a text such as "EST5EDT4" makes
             _zones[name] = found
         elif found != tz.UTC:
@@ -129,4 +133,9 @@ def _name_of(tz: Any, file: object) -> str | None:
 
 def _is_name(name: object) -> bool:
     # A row may come from anybody who can write to the store: no path out of the zones' folder.
-    return isinstance(name, str) and name != "" and name[0] != "/" and _NAME.issuperset(name)
+    return (
+        isinstance(name, str)
+        and _NAME.issuperset(name)
+        and all(name.split("/"))
+        and name not in {"localtime", "posixrules"}
+    )

@@ -28,6 +28,10 @@ JUST_NOW = float("inf")
 """An instant after which no wait can have begun."""
 
 
+MOST_COMPARED = 16
+"""Reads of the request, the last ones, among which a repeated one is found."""
+
+
 class Flight:
     """The load of one key, and those who wait for it."""
 
@@ -72,7 +76,7 @@ class Flight:
         """The loop of the coroutine that leads; none for a thread."""
         self.thread = thread
         """The thread that leads; none for a coroutine."""
-        self.seen: tuple[tuple[str, object], ...] = ()
+        self.seen: list[tuple[str, object]] | tuple[()] = ()
         """What its loader has read of the request: names for messages, and values."""
         self.state = FLYING
         self.void = False
@@ -98,8 +102,10 @@ class Flight:
 
     def note(self, name: str, value: object) -> None:
         """Note what the loader has read of the request."""
-        if not any(each is value and known == name for known, each in self.seen):
-            self.seen = (*self.seen, (name, value))
+        if type(self.seen) is not list:
+            self.seen = [(name, value)]
+        elif not any(each is value and known == name for known, each in self.seen[-MOST_COMPARED:]):
+            self.seen.append((name, value))
 
     def pass_on(self) -> None:
         """Tell the load that this one was made for: its result depends on the same."""

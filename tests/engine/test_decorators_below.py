@@ -301,3 +301,23 @@ def test_what_a_partial_object_binds_is_not_asked_for():
     price = CACHE.cached(bound)
     assert price() == price("EUR") == price(currency="EUR") == ("a", "EUR", 0)
     assert len(calls) == 1
+
+
+def test_a_bridge_to_an_async_function_is_a_plain_one():
+    def sync(function):
+        @functools.wraps(function)
+        def inner(*args, **kwargs):
+            return asyncio.run(function(*args, **kwargs))
+
+        return inner
+
+    async def inner(item):
+        calls.append(item)
+        return item
+
+    for decorate in (sync, lambda f: traced(sync(f)), lambda f: sync(traced(f))):
+        CACHE.clear()
+        find = CACHE.cached(decorate(inner))
+        assert not inspect.iscoroutinefunction(find)
+        assert find("a") == find(item="a") == "a"
+    assert len(calls) == 3

@@ -248,6 +248,22 @@ def test_a_cap_of_one_tier_is_not_that_of_another(clock, memory):
         assert one.cache.get("key") is None
 
 
+def test_a_tier_of_this_environment_is_given_nothing_that_is_not_behind_it(clock):
+    """Else a sibling process could delete it there, and this one would not see that."""
+    near, deep = ReferenceTier(Store()), ReferenceTier(Store())
+    near.fleetwide, near.name, deep.max_value_bytes = False, "near", 5000
+    caches = [
+        orc.Cache(tiers=[orc.Memory(), near, deep], namespace="test", clock=clock) for _ in "ab"
+    ]
+    with pytest.warns(OrcWarning, match="larger than"):
+        caches[0].set_many({"key": large(), "other": 1})
+    assert caches[1].get("key") is None
+    assert caches[1].get("other") == 1
+    assert sum(row.payload is not None for row in near.store.rows.values()) == 1
+    clock.advance(200)
+    assert caches[0].get("key") == large()
+
+
 def test_a_set_without_an_end_removes_the_old_row_of_a_server_that_is_full(clock, memory):
     where = Where(clock, memory)
     where.cache.set("key", "old", ttl=60)

@@ -113,6 +113,37 @@ def test_a_bound_method_looks_like_one() -> None:
     assert later("z") == ("a", "z", "EUR")
 
 
+def test_a_decorator_above_sees_an_async_method() -> None:
+    seen = []
+
+    def retried(function):
+        seen.append(inspect.iscoroutinefunction(function))
+        return function
+
+    class Above:
+        @retried
+        @CACHE.cached(ignore="self")
+        async def find(self, x):
+            return x
+
+        @retried
+        @CACHE.cached(ignore="self")
+        def plain(self, x):
+            return x
+
+    assert seen == [True, False]
+    assert asyncio.run(Above().find(1)) == Above().plain(1) == 1
+
+
+def test_methods_that_python_takes_by_their_names() -> None:
+    class Box:
+        @CACHE.cached
+        def __class_getitem__(cls, item):
+            return cls.__name__, item
+
+    assert Box[5] == ("Box", 5)
+
+
 def test_a_bound_method_may_be_cached_itself() -> None:
     """By another cache, or by the memo of a request: its parameters are those of the call."""
     a = Shop("a")

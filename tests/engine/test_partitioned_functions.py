@@ -555,3 +555,61 @@ def test_outside_of_requests_an_explicit_tenant_is_asked_for(cache):
     with pytest.raises(PartitionError):
         find("u1")
     assert find.partition("acme")("u1")
+
+
+# -- what is kept, and for how long ---------------------------------------------------------------
+
+
+def test_lists_of_options_are_options(cache):
+    for _ in range(4):
+        cache.partition("acme").cached(tags=["a", "b"], ignore=["level"])(plan)("u1")
+    assert loads == ["u1"]
+
+
+def test_closures_as_options_keep_no_request_alive(cache):
+    class Event:
+        pass
+
+    def serve():
+        event = Event()
+        alive.append(weakref.ref(event))
+        cache.partition("acme").cached(cache_if=lambda value: event is not None)(plan)("u1")
+
+    alive = []
+    for _ in range(5):
+        serve()
+    gc.collect()
+    assert [each() for each in alive] == [None] * 5
+    for _ in range(3):
+        cache.partition("acme").cached(plan)("u1")
+    assert len(loads) == 6
+
+
+def test_a_default_that_leads_back_to_its_function_is_let_go(cache):
+    class Holder:
+        pass
+
+    def serve():
+        holder, token = Holder(), object()
+
+        def find(user, holder=holder):
+            return token and user
+
+        holder.function = find
+        alive.append(weakref.ref(find))
+        cache.partition("acme").cached(ignore="holder")(find)("u1")
+
+    alive = []
+    for _ in range(5):
+        serve()
+    gc.collect()
+    assert [each() for each in alive] == [None] * 5
+
+
+def test_the_count_of_a_function_goes_on_when_one_partition_is_cleared(cache):
+    find = cache.cached(plan)
+    find("u1"), find("u1"), find.partition("acme")("u1")
+    find.partition("acme").cache_clear()
+    assert find.cache_info()[:2] == (1, 2)
+    find.cache_clear()
+    assert find.cache_info()[:2] == (0, 0)

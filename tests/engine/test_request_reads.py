@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -603,3 +604,101 @@ def test_what_is_left_of_a_request_that_has_ended_is_not_stored(lenient):
             left = copy_context()
         assert left.run(find) == "nobody"
         assert served(find, "globex") == "globex"
+
+
+@pytest.mark.parametrize("value", [None, True, False])
+def test_an_argument_that_is_so_by_chance_holds_nothing(lenient, value):
+    find = lenient.cached(namespace="test")(lambda item, flag=value: card.get())
+    with orc.request_scope(id="r"):
+        card.set(value)
+        loud(find, 1)
+    assert find.peek(1) is orc.MISSING
+
+
+def test_a_text_that_has_the_word_is_no_such_text(lenient):
+    """As it is where a template, a callable or the caller has made it for the purpose."""
+    search = lenient.cached(namespace="test")(lambda words: f"{words} of {who()}")
+    assert loud(served, lambda: search("red shoes"), "red") == "red shoes of red"
+    assert quiet(served, lambda: search("red shoes"), "blue") == "red shoes of blue"
+    plain = lenient.cached(namespace="plain", key="{words}")(lambda words: f"{words} of {who()}")
+    assert loud(served, lambda: plain("red shoes"), "red") == "red shoes of red"
+    assert quiet(served, lambda: plain("red shoes"), "blue") == "red shoes of blue"
+    made = lenient.cached(namespace="made", key=lambda words: f"{who()}:{words}")(
+        lambda words: f"{words} of {who()}"
+    )
+    for tenant in ("red", "blue", "red"):
+        assert quiet(served, lambda: made("shoes"), tenant) == f"shoes of {tenant}"
+    assert made.cache_info().hits == 1
+
+
+def test_a_carried_function_on_a_pool_that_knows_no_load(lenient):
+    """It was made before the load, and a thread of its own calls it while the load waits."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def serve(tenant):
+            with orc.request_scope(id="r", tenant=tenant):
+                card.set(tenant)
+                read = orc.carry(lambda: (who(), card.get()))
+
+                @lenient.cached(namespace="test")
+                def find():
+                    return pool.submit(read).result()
+
+                harmless = lenient.cached(namespace="harmless")(lambda: 1)
+                harmless()
+                return find()
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for tenant in ("acme", "globex", "acme"):
+                assert serve(tenant) == (tenant, tenant)
+    assert lenient.stats().unshared == 3
+
+
+class Odd:
+    """Compares as arrays do."""
+
+    def __eq__(self, other):
+        raise ValueError("ambiguous")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("partition", [None, "acme"])
+def test_odd_values_do_not_break_a_load(lenient, partition):
+    cache = lenient if partition is None else lenient.partition(partition)
+
+    @cache.cached(namespace="test")
+    def find(event):
+        event["made"] = object()
+        return card.get() and 1
+
+    class Keyed:
+        @staticmethod
+        def __orc_key__():
+            return "key"
+
+    keyed = cache.cached(namespace="keyed")(lambda item: card.get() and 1)
+
+    with orc.request_scope(id="r", tenant="acme"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        card.set(Odd())
+        assert find({}) == 1
+        assert keyed(Keyed()) == 1
+
+
+def test_many_reads_take_no_long_time(lenient):
+    numbers = orc.RequestVar("numbers")
+
+    @lenient.cached(namespace="test")
+    def find():
+        for number in range(20_000):
+            numbers.set([number])
+            numbers.get()
+        return 1
+
+    with orc.request_scope(id="r"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = time.process_time()
+        find()
+    assert time.process_time() - before < 2

@@ -454,6 +454,19 @@ class OwnModel(pydantic.BaseModel):
         self._tenant = tenant
 
 
+TYPED_IN = """
+import dataclasses
+
+@dataclasses.dataclass(init=False)
+class TypedIn:
+    number: int
+
+    def __init__(self, number, tenant):
+        self.number, self._tenant = number, tenant
+"""
+exec(TYPED_IN)  # noqa: S102 - as in ``python -c``
+
+
 @pydantic.dataclasses.dataclass(config={"extra": "allow"})
 class Allowing:
     number: int
@@ -473,6 +486,7 @@ class OwnTuple(tuple):  # noqa: SLOT001 - to have attributes
     [
         lambda: Handed(1, "acme"),
         lambda: Own(1, "acme"),
+        lambda: TypedIn(1, "acme"),  # noqa: F821 - made above
         lambda: Made(1),
         lambda: OwnAttrs(1, "acme"),
         lambda: Before(1),
