@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 
@@ -108,6 +111,36 @@ def litter(action):
     ender.cycle = ender
 
 
+ALONE = "ORC_TEST_ALONE"
+alone = pytest.mark.skipif(
+    ALONE not in os.environ,  # noqa: TID251 - set below
+    reason="runs in a process of its own, by test_what_the_collector_does",
+)
+
+
+def test_what_the_collector_does():
+    """Run the tests below where no other test has left a thread.
+
+    The collector runs finalisers on any thread, and at every few objects here: also inside of
+    libraries that other tests have used, which have not reckoned with that.
+    """
+    done = subprocess.run(
+        [
+            *(sys.executable, "-X", "faulthandler", "-m", "pytest"),
+            *("-q", "-n", "0", "-k", "the_collector_may", __file__),
+        ],
+        env=os.environ | {ALONE: "1"},  # noqa: TID251 - handed on
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+@alone
 @pytest.mark.parametrize("seed", range(3))
 def test_the_collector_may_run_finalisers_in_the_middle_of_anything(cache, balanced, seed):
     """Garbage that uses the cache, collected inside its changes at random, spoils nothing."""
@@ -153,6 +186,7 @@ def test_the_collector_may_run_finalisers_in_the_middle_of_anything(cache, balan
     assert cache._core.memory.items == 0
 
 
+@alone
 def test_the_collector_may_drop_functions_in_the_middle_of_anything(cache, balanced):
     """Decorated functions that end as garbage, inside other changes, take their entries along."""
     before = gc.get_threshold()
