@@ -7,7 +7,7 @@ from _thread import RLock
 
 from orc.codecs import kinds
 from orc.errors import ConfigError, UnstorableError
-from orc.model.extras import is_cache, is_private_cache
+from orc.model.extras import SLOT, attributes, built_in_base, is_kept_for_later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class _Record:
         self.name = name
         self.fields = tuple(field.name for field in sys.modules["dataclasses"].fields(cls))
         self.fieldset = frozenset(self.fields)
-        slots = {k for base in cls.__mro__ for k, v in base.__dict__.items() if type(v) is _SLOT}
+        slots = {k for base in cls.__mro__ for k, v in base.__dict__.items() if type(v) is SLOT}
         self.others = tuple(sorted(slots - self.fieldset))
         """Slots that are no fields."""
 
@@ -96,22 +96,12 @@ class _Record:
             except AttributeError:
                 raise self._refusal(f"has no value in its field {field!r}") from None
         extra = [name for name in self.others if hasattr(value, name)]
-        try:
-            attributes = get(value, "__dict__")
-        except AttributeError:
-            attributes = {}
-        if not self.fieldset.issuperset(attributes):
-            extra += [name for name in attributes if name not in self.fieldset]
+        extra += [name for name in attributes(value) if name not in self.fieldset]
         # What is computed from the fields, and kept, is computed again where it is read.
-        extra = [str(name) for name in extra if not self._is_kept_for_later(name)]
+        extra = [str(name) for name in extra if not is_kept_for_later(self.cls, name)]
         if extra:
             raise self._refusal(f"holds more than its fields ({', '.join(sorted(extra))})")
         return made
-
-    def _is_kept_for_later(self, name: object) -> bool:
-        if type(name) is not str:
-            return False
-        return is_cache(self.cls, name) or is_private_cache(self.cls, name)
 
     def build(self, names: list[str], values: list[Any]) -> object:
         if len(names) != len(self.fields) or not self.fieldset.issuperset(names):
@@ -148,9 +138,6 @@ class _Enum:
         return [kinds.MEMBER, self.name, name]
 
 
-_SLOT = type(type.__dict__["__basicsize__"])
-_BUILTIN = type(len)
-
 _lock = RLock()
 _by_name: dict[str, _Record | _Enum] = {}
 _names: dict[type, str] = {}
@@ -181,17 +168,14 @@ def _kind(cls: Any, name: str) -> _Record | _Enum:
             "@dataclass, below @orc.register"
         )
     kind = _Record(cls, name)
-    for base in cls.__mro__[:-1]:
-        if (
-            type(base.__dict__.get("__new__")) is _BUILTIN
-            and base.__basicsize__ > object.__basicsize__
-        ):
-            raise ConfigError(
-                f"{kinds.name_of(cls)} may hold more than its fields, being a {kinds.name_of(base)}"
-            )
+    built_in = built_in_base(cls)
+    if built_in is not None:
+        raise ConfigError(
+            f"{kinds.name_of(cls)} may hold more than its fields, being a {kinds.name_of(built_in)}"
+        )
     for field in kind.fields:
         found = next((b.__dict__[field] for b in cls.__mro__ if field in b.__dict__), None)
-        if hasattr(type(found), "__set__") and type(found) is not _SLOT:
+        if hasattr(type(found), "__set__") and type(found) is not SLOT:
             raise ConfigError(
                 f"{kinds.name_of(cls)}.{field} is kept by a descriptor, which ORC would go past"
             )

@@ -63,16 +63,16 @@ class Decorated:
     place: dict[str, str]
     """Its namespace and version, where they are not the cache's."""
 
-    @property
-    def defaults(self) -> tuple[object, ...]:
-        """The default of each value that the key is made of; for the others a mark."""
-        return tuple(self.parameters.default_of(name, UNTOUCHED) for name in self.keyed)
-
     named: bool
     """Whether its name means it alone, in every process."""
     reads_request: bool
     made_text: bool
     """Whether the key is made by a template or a callable, and is no argument as it came."""
+
+    @property
+    def defaults(self) -> tuple[object, ...]:
+        """The default of each value that the key is made of; for the others a mark."""
+        return tuple(self.parameters.default_of(name, UNTOUCHED) for name in self.keyed)
 
     def wrapper(self, partition: str | None) -> Any:
         """Make the wrapper of the function for one partition, or for what is in none."""
@@ -84,8 +84,8 @@ class Decorated:
 class CachedFunction:
     """What stands behind a wrapper.
 
-    It knows the function and not the wrapper: when nobody has the wrapper any more, this goes too
-    and takes the entries along.
+    It knows the function and not the wrapper. When the last reference to the wrapper is gone, this
+    goes too, and takes the entries along.
     """
 
     __slots__ = ("_core", "_decorated", "_wrappers", "keyspace")

@@ -116,7 +116,7 @@ def _decorate(function: Any, core: Core, terms: Terms, options: Options, tenant:
     decorated.made_text = options.key is not None and decorated.keyed not in {
         (name,) for name in parameters.names
     }
-    decorated.counting = _counting(parameters, options.key, ignored, title)
+    decorated.counting = _counting(parameters, decorated.keyed, options.key)
     decorated.place = {
         name: text
         for name, text in (("namespace", options.namespace), ("version", options.version))
@@ -181,8 +181,8 @@ def _results(decorated: Decorated, options: Options, tenant: str | None) -> Func
         core.registry = FunctionRegistry()
     given = (
         options.key,
+        decorated.keyed,
         decorated.tags,
-        names_of(options.ignore, "ignore"),
         options.namespace,
         options.version,
         options.reads_request,
@@ -234,23 +234,12 @@ def _key(
     return keyed, local_key(tuple(values)), key_values, made
 
 
-def _counting(
-    parameters: Parameters, key: object, ignored: tuple[str, ...], title: str
-) -> tuple[int, ...]:
+def _counting(parameters: Parameters, keyed: tuple[str, ...], key: object) -> tuple[int, ...]:
     """Return the places of the arguments that are in the key as a whole.
 
     Of a template that is ``{name}`` and ``{name!r}``. What a callable takes of the arguments is
     known by what it makes of them alone.
     """
-    names = parameters.names
-    if isinstance(key, str):
-        whole = (
-            field
-            for field in fields(key, names, f"the key of {title}")
-            if field.made is None or (field.keywords and ":" not in field.label)
-        )
-        used = {field.names[0] for field in whole if "." not in field.label}
-        used = {name for name in used if name in names}
-    else:
-        used = set() if callable(key) else set(names).difference(ignored)
-    return tuple(place for place, name in enumerate(names) if name in used)
+    labels = () if callable(key) else keyed
+    whole = {label.partition("!")[0] for label in labels if ":" not in label}
+    return tuple(place for place, name in enumerate(parameters.names) if name in whole)

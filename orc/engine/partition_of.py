@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import Formatter
 
-from orc.engine.template import fields
+from orc.engine.template import fields, label_of
 from orc.errors import ConfigError, PartitionError
 from orc.lifecycle.scope import request_tenant
 
@@ -76,10 +76,7 @@ def _filled(template: str, found: Sequence[Field], what: str) -> Callable[..., s
     by_label = {field.label: field for field in found}
     parts: list[tuple[str, Field | None]] = []
     for literal, name, spec, conversion in Formatter().parse(template):
-        field = None
-        if name is not None:
-            label = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-            field = by_label[label]
+        field = None if name is None else by_label[label_of(name, spec, conversion)]
         parts.append((literal, field))
     inside = [literal for literal, field in parts[1:] if field is not None]
     if not all(inside):

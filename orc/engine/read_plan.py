@@ -201,7 +201,7 @@ def _ask(  # noqa: PLR0913, PLR0917 - what a read has come to
         tier,
         [passed.address],
         _nothing_will_do if ask.anew else acceptance(keyspace, tier, ttl, copies),
-        # What has no end stays in memory alone: nobody else need wait for it.
+        # What has no end stays in memory alone: no other container need wait for it.
         lease=None if ttl == FOREVER else keyspace.lease(),
         consistent=any(nearer.fleetwide for nearer, _ in passed.tokens),
         claims=passed,
@@ -250,7 +250,7 @@ def _load(keyspace: Keyspace, ask: Ask, flight: Flight, passed: Passed | None) -
         counters.add("load_seconds", load_time)
     own = keyspace.is_own(ask, flight, before)
     if own:
-        core.flights.land(flight, None)  # each of those who follow loads for itself
+        core.flights.land(flight, None)  # each follower loads for itself
     kept = keyspace.keep(value)
     ttl = fresh_for(keyspace, value, ask.ttl)
     stored = kept is not None and ttl > 0 and not own

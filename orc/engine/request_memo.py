@@ -12,6 +12,7 @@ from orc.errors import ConfigError, UnkeyableError
 from orc.isolation.copying import keep
 from orc.lifecycle.life import after_fork_in_child
 from orc.lifecycle.scope import current_scope
+from orc.model.identity import Same
 from orc.model.key import local
 from orc.model.loading import note
 from orc.model.outcome import FAILED, FOLLOW, LANDED, LEAD
@@ -178,24 +179,9 @@ def _note_all(seen: Sequence[tuple[str, object]]) -> None:
         note(name, read)
 
 
-class _Same:
-    """An argument that counts by identity; kept alive here, so that no other has its address."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._value is other._value
-
-    def __hash__(self) -> int:
-        return id(self._value)
-
-
 def _key_of(value: object) -> Hashable:
     """Return a hashable that stands for one argument and no other."""
     try:
         return type(value), local((value,))
     except UnkeyableError:
-        return _Same(value)
+        return Same(value)

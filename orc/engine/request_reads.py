@@ -46,14 +46,14 @@ def is_own(keyspace: Keyspace, ask: Ask, flight: Flight, *, failed: bool) -> boo
 def _tell(keyspace: Keyspace, name: str) -> None:
     counters = keyspace.counters
     first = counters.add("unshared") == 1
-    who, remedy = f"a loader of {counters.name}", "put it into the key, or use cache.partition()"
+    loader, remedy = f"a loader of {counters.name}", "put it into the key, or use cache.partition()"
     if keyspace.name is not None:
-        who = f"{keyspace.name}()"
+        loader = f"{keyspace.name}()"
         remedy = 'pass it as an argument, or use @cached(partition="request")'
     said = (
-        f"{who} reads {name} of the running request, and its key does not hold it. The result is "
-        f"not stored, and no other caller gets it. To cache it, {remedy}. If the result does not "
-        "depend on it, "
+        f"{loader} reads {name} of the running request, and its key does not hold it. The result "
+        f"is not stored, and no other caller gets it. To cache it, {remedy}. If the result does "
+        "not depend on it, "
     )
     if name.startswith("RequestVar"):
         said += "declare RequestVar(..., affects_values=False), or "

@@ -9,10 +9,11 @@ another request, so it has nothing in common with another closure.
 from __future__ import annotations
 
 from types import FunctionType
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from orc.engine.function_spaces import FunctionSpaces
 from orc.errors import UnkeyableError
+from orc.model.identity import Same, SameWhileAlive
 from orc.model.key import encode
 
 TYPE_CHECKING = False
@@ -71,12 +72,13 @@ def _identity(function: Callable[..., Any]) -> tuple[object, Hashable] | None:
         told = (function.__defaults__, sorted((function.__kwdefaults__ or {}).items()))
         try:
             # Equal code of two modules is one key, so the globals count too, and are kept alive.
-            return function.__code__, (_Same(function.__globals__), encode(told))
+            return function.__code__, (Same(function.__globals__), encode(told))
         except UnkeyableError:
             pass
-    # Of a function that is changed in its place, what was kept before is another one's.
+    # Of a function that is changed in its place, what was kept before is another one's. A default
+    # may lead to the function, which is not to be kept alive for that.
     given = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-    return function, (_Same(function.__code__), *map(_Weak, given))
+    return function, (Same(function.__code__), *map(SameWhileAlive, given))
 
 
 def _option(option: object) -> Hashable | None:
@@ -91,42 +93,4 @@ def _option(option: object) -> Hashable | None:
     found = _identity(option)
     assert found is not None  # noqa: S101 - it is a function
     anchor, own = found
-    return _Same(anchor), own
-
-
-class _Weak:
-    """An object that counts by identity, and is not kept alive where that can be done.
-
-    A default may lead to the function that has it.
-    """
-
-    __slots__ = ("_id", "_value")
-
-    def __init__(self, value: object) -> None:
-        self._id = id(value)
-        try:
-            self._value: Callable[[], object] = ref(value)
-        except TypeError:
-            self._value = lambda: value
-
-    def __eq__(self, other: object) -> bool:
-        mine = self._value()
-        return mine is not None and isinstance(other, _Weak) and mine is other._value()
-
-    def __hash__(self) -> int:
-        return self._id
-
-
-class _Same:
-    """An object that counts by identity, and is kept alive here."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._value is other._value
-
-    def __hash__(self) -> int:
-        return id(self._value)
+    return Same(anchor), own

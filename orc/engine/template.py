@@ -55,12 +55,17 @@ def fields(template: str, names: Sequence[str], what: str) -> tuple[Field, ...]:
                 raise ConfigError(
                     f"{what} {template!r} names {name!r}, and the arguments are {', '.join(names)}"
                 )
-        label = field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        label = label_of(field, spec, conversion)
         if spec or conversion:
             listed[label] = Field(label, used, f"{{{label}}}".format, keywords=True)
         else:
             listed[label] = Field(label, used, _finder(field, template, what), keywords=False)
     return tuple(listed.values())
+
+
+def label_of(field: str, spec: str | None, conversion: str | None) -> str:
+    """Return a field as it is written between its braces."""
+    return field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
 
 
 CONVERSIONS = (None, "r", "s", "a")

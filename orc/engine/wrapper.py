@@ -314,9 +314,8 @@ class Compiled:
     ) -> Callable[..., Any]:
         """Return a wrapper that answers hits from an index, and asks `slow` for all else.
 
-        Whoever answers `slow` has what is compiled here: in one namespace with it they would be a
-        cycle, and the entries would stay for the garbage collector when nobody has the wrapper any
-        more.
+        What answers `slow` has what is compiled here. In one namespace with it they would be a
+        cycle, and the entries of a wrapper that is dropped would wait for the garbage collector.
         """
         return self._made(self._hit, index=index, slow=slow)
 

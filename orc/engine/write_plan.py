@@ -102,12 +102,14 @@ def _write_tiers(
     """
     failure: Exception | None = None
     refused: dict[Address, dict[SharedTier, UnstorableError]] = {}
-    behind = [tier for tier in keyspace.tiers if tier.fleetwide]
+    behind = any(tier.fleetwide for tier in keyspace.tiers)
     for tier in reversed(keyspace.tiers):
         here: Mapping[Address, UnstorableError] = {}
         if behind and not tier.fleetwide:
+            from orc.engine.passed import is_taken_nowhere
+
             # It is given nothing that those behind it do not have.
-            gone = {a for a, by in refused.items() if all(each in by for each in behind)}
+            gone = {a for a, by in refused.items() if is_taken_nowhere(by, keyspace.tiers)}
             travelling = [fill for fill in travelling if fill[0] not in gone]
             staying = [*staying, *gone.difference(staying)]
         try:

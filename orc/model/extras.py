@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 
 from orc.model.key_bytes import on_type
 
@@ -17,6 +17,24 @@ def attributes(value: object) -> list[str]:
         return list(object.__getattribute__(value, "__dict__"))
     except AttributeError:
         return []
+
+
+SLOT = type(type.__dict__["__basicsize__"])
+"""The type of what a name in ``__slots__`` becomes on its class."""
+
+
+def built_in_base(cls: type) -> type | None:
+    """Return a base written in C that may hold more than fields, if a class has one."""
+    for base in cls.__mro__[:-1]:
+        maker = base.__dict__.get("__new__")
+        if type(maker) is BuiltinFunctionType and base.__basicsize__ > object.__basicsize__:
+            return base
+    return None
+
+
+def is_kept_for_later(cls: type, name: object) -> bool:
+    """Tell whether what an object holds beside its fields is computed from these, and kept."""
+    return type(name) is str and (is_cache(cls, name) or is_private_cache(cls, name))
 
 
 def is_cache(cls: type, name: str) -> bool:

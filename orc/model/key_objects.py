@@ -12,7 +12,14 @@ import sys
 from functools import partial
 from types import MethodDescriptorType, ModuleType
 
-from orc.model.extras import attributes, is_cache, is_private_cache, made_of_fields
+from orc.model.extras import (
+    SLOT,
+    attributes,
+    built_in_base,
+    is_cache,
+    is_kept_for_later,
+    made_of_fields,
+)
 from orc.model.key_bytes import at, of_class, of_str, on_type, refusal, type_name
 
 TYPE_CHECKING = False
@@ -28,9 +35,6 @@ DATACLASS, ATTRS, NAMEDTUPLE, MSGSPEC = (
     "_fields",
     "__struct_fields__",
 )
-
-_SLOT = type(type.__dict__["__basicsize__"])
-_BUILTIN = type(len)
 
 
 def encode(value: Any, items: Items) -> bytes:
@@ -93,14 +97,14 @@ def _record(value: Any, items: Items, fields: list[str], compared: list[str], ma
     cls = type(value)
     if fields and not compared:
         raise refusal(cls, "has no field that takes part in comparison")
+    built_in = built_in_base(cls)
+    if built_in is not None:
+        raise refusal(cls, f"may hold more than its fields, being a {type_name(built_in)}")
     extras: set[str] = set()
     for base in cls.__mro__[:-1]:
-        built_in = type(base.__dict__.get("__new__")) is _BUILTIN
-        if built_in and base.__basicsize__ > object.__basicsize__:
-            raise refusal(cls, f"may hold more than its fields, being a {type_name(base)}")
         if marker != ATTRS or marker not in base.__dict__:  # attrs has written all its slots
             slots = base.__dict__.items()
-            extras.update(k for k, v in slots if type(v) is _SLOT and _is_filled(v, value))
+            extras.update(k for k, v in slots if type(v) is SLOT and _is_filled(v, value))
     if marker in cls.__dict__ and made_of_fields(cls):
         extras = {name for name in extras if not name.startswith("_")}
     else:
@@ -119,11 +123,7 @@ def _is_filled(slot: Any, value: object) -> bool:
 
 def _refuse(cls: type, names: Iterable[str]) -> None:
     """Raise for what an object holds beside its fields, unless it was kept there for later."""
-    extra = [
-        str(name)
-        for name in names
-        if not (type(name) is str and (is_cache(cls, name) or is_private_cache(cls, name)))
-    ]
+    extra = [str(name) for name in names if not is_kept_for_later(cls, name)]
     if extra:
         raise refusal(cls, f"holds more than its fields ({', '.join(sorted(extra))})")
 

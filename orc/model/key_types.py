@@ -1,7 +1,7 @@
 """The bytes of keys for types of the standard library, of NumPy, dateutil, pytz and boto3.
 
-None of the libraries is imported: whoever holds a value has done that. An encoder is given a value,
-and what encodes a list of parts.
+None of the libraries is imported: the code that holds a value has done that. An encoder is given a
+value, and what encodes a list of parts.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def _name_of(tz: Any, file: object) -> str | None:
 
 
 def _is_name(name: object) -> bool:
-    # A row may come from anybody who can write to the store: no path out of the zones' folder.
+    # A row may come from an attacker who can write to the store: no path out of the zones' folder.
     return (
         isinstance(name, str)
         and _NAME.issuperset(name)

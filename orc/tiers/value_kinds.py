@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 # What a walk through a value does with an object; from LOCK on, it is bound to the process.
 SKIP, OPEN, FRAME, DICT, ARRAY, NUMPY, LOCK, HANDLE = range(8)
 
-# By module and name, since a module that nobody has imported has made no object either.
+# By module and name, since a module that is not imported has made no object.
 _BY_NAME = (
     ((("builtins", "dict"),), DICT),
     ((("builtins", "bytearray"), ("array", "array")), ARRAY),

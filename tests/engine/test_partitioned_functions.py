@@ -613,3 +613,16 @@ def test_the_count_of_a_function_goes_on_when_one_partition_is_cleared(cache):
     assert find.cache_info()[:2] == (1, 2)
     find.cache_clear()
     assert find.cache_info()[:2] == (0, 0)
+
+
+def test_none_is_a_default_beside_one_without_a_key(cache):
+    class Client:
+        pass
+
+    def find(user, client=Client(), limit=None):  # noqa: B008 - one for all calls
+        loads.append(user)
+        return user
+
+    for _ in range(3):
+        cache.partition("acme").cached(find)("u1")
+    assert loads == ["u1"]

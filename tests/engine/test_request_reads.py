@@ -535,6 +535,7 @@ def test_an_error_out_of_the_memo_of_a_request_counts_too(lenient, awaits):
     ("key", "given"),
     [
         ("{user[id]}", ({"id": 1, "tenant": "acme"}, "acme")),
+        ("{user[id]!r}", ({"id": 1, "tenant": "acme"}, "acme")),
         ("{user[id]}", ((1, "acme"), "acme")),
         ("{tenant:.1}", ({}, "acme")),
         (lambda user, tenant: "one", ({}, "acme")),

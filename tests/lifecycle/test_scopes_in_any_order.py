@@ -118,13 +118,17 @@ def test_an_async_generator_that_is_left_early(outer):
     asyncio.run(main())
 
 
+async def interleaved(outer):
+    first, second = arecords("a"), arecords("b")
+    await anext(first), await anext(second)
+    await first.aclose()
+    await second.aclose()
+    assert the_outer_one_is_back(outer)
+
+
 def test_interleaved_async_generators(outer):
     async def main():
-        first, second = arecords("a"), arecords("b")
-        await anext(first), await anext(second)
-        await first.aclose()
-        await second.aclose()
-        assert the_outer_one_is_back(outer)
+        await interleaved(outer)
         third, fourth = arecords("c"), arecords("d")
         await anext(third), await anext(fourth)
         await asyncio.create_task(third.aclose())
@@ -193,12 +197,5 @@ def test_a_thread_with_a_copy_of_the_context_does_not_either(outer):
 def test_under_trio(outer):
     trio = pytest.importorskip("trio")
 
-    async def main():
-        first, second = arecords("a"), arecords("b")
-        await anext(first), await anext(second)
-        await first.aclose()
-        await second.aclose()
-        assert the_outer_one_is_back(outer)
-
-    trio.run(main)
+    trio.run(interleaved, outer)
     assert the_outer_one_is_back(outer)
